@@ -1,0 +1,51 @@
+# The two commands are `make run` and `make test`; `make help` lists the rest.
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+ARGS ?=
+RUN ?= demo
+
+# Imports without compiled files cost seconds in every job; the others would let another environment's packages in.
+unexport PYTHONDONTWRITEBYTECODE PYTHONPATH PYTHONHOME VIRTUAL_ENV
+
+# The interpreter that makes .venv: PYTHON=... or the first on PATH that is 3.11-3.13 and can make an environment.
+set_up = @sh workflow/find_python.sh "$(PYTHON)" workflow/set_up.py
+launch = .venv/bin/python workflow/launch.py
+
+.PHONY: help run public test check format lab lock clean
+
+help: ## List the commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@echo "  PYTHON=... chooses the interpreter, RUN=... a run (config/RUN.yaml), ARGS=... further arguments"
+
+run: ## Run the workflow on the simulated surveys of config/demo.yaml (RUN=name for another run)
+	$(set_up) run
+	@$(launch) --run $(RUN) $(ARGS)
+	@$(launch) --headline $(RUN)
+
+public: ## Run the workflow on the real public surveys of config/public.yaml
+	@$(MAKE) --no-print-directory run RUN=public
+
+check: ## Check the declarations of a run without running it (RUN=name)
+	$(set_up) run
+	@$(launch) --check --run $(RUN) $(ARGS)
+
+test: ## Run every test (ARGS="-k name" for some)
+	$(set_up) dev
+	@.venv/bin/python -m pytest -n 2 --dist loadgroup $(ARGS)
+
+format: ## Put all code into its one layout and mend what can be mended
+	$(set_up) dev
+	@.venv/bin/ruff format && .venv/bin/ruff check --fix
+	@.venv/bin/snakefmt --quiet Snakefile workflow/rules
+
+lab: ## Open the notebooks in JupyterLab
+	$(set_up) dev
+	@.venv/bin/python -m jupyterlab --notebook-dir=notebooks $(ARGS)
+
+lock: ## Choose the newest package versions that pyproject.toml allows and pin them in requirements*.lock
+	$(set_up) run
+	@.venv/bin/python workflow/set_up.py lock
+
+clean: ## Remove results and caches; keep data and .venv
+	@sh workflow/find_python.sh "$(PYTHON)" workflow/launch.py --clean

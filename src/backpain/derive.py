@@ -1,0 +1,50 @@
+"""Named computations a recode cannot say, each with the reference for its rule, and how to make them backwards."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+
+class Derivation(NamedTuple):
+    """A computation and its inverse.
+
+    `compute` takes the declared columns as numbers (missing codes already missing) and returns one number for each
+    row; `invert` takes such numbers and the columns' names and returns columns that compute to them.
+    """
+
+    compute: Callable[[pd.DataFrame], pd.Series]
+    invert: Callable[[pd.Series, list[str]], pd.DataFrame]
+    reference: str
+
+
+def _sum_of_items(items: pd.DataFrame, highest: int) -> pd.Series:
+    """Sum items scored from 0 to `highest`; a score with a missing item is missing."""
+    outside = (items.notna() & ~items.isin(range(highest + 1))).any()
+    if outside.any():
+        column = outside.index[outside][0]
+        strays = sorted(set(items[column][items[column].notna() & ~items[column].isin(range(highest + 1))]))
+        raise ValueError(
+            f"the item {column} holds {strays[:5]}, but items are scored 0 to {highest}; declare these codes as missing"
+        )
+    return items.sum(axis=1, skipna=False)
+
+
+def _spread(score: pd.Series, names: list[str], highest: int) -> pd.DataFrame:
+    """Items that sum to the score, filled from the first on; a missing score has every item missing."""
+    filled = np.arange(len(names)) * highest
+    items = np.clip(score.to_numpy(float)[:, None] - filled[None, :], 0, highest)
+    return pd.DataFrame(items, index=score.index, columns=names)
+
+
+DERIVATIONS: dict[str, Derivation] = {
+    # ASSUME: any item refused, not known or not asked makes the whole score missing (NCHS Data Brief 303).
+    "phq9": Derivation(
+        lambda items: _sum_of_items(items, 3),
+        lambda score, names: _spread(score, names, 3),
+        "Kroenke, Spitzer and Williams 2001, J Gen Intern Med 16:606",
+    ),
+}

@@ -1,0 +1,65 @@
+"""Whether the arms can be compared: balance and overlap."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from backpain.figures.style import STYLE, canvas, label, require, rows_axis, styled, write
+from backpain.tables.numbers import percent
+
+
+@styled
+def love(frame: pd.DataFrame, variables: dict[str, dict[str, Any]], limit: float = 0.1) -> Figure:
+    """How far apart the arms are on each covariate, before and after adjustment.
+
+    frame: the rows of balance.csv of one survey, analysis and variation. limit: the gate's largest difference.
+    """
+    require(frame, ["covariate", "level", "stage", "smd"], "balance")
+    wide = frame.assign(level=frame["level"].fillna(""), smd=frame["smd"].abs()).pivot_table(
+        index=["covariate", "level"], columns="stage", values="smd", sort=False
+    )
+    wide = wide.reindex(columns=["before", "after"]).sort_values("before", ascending=False)
+    figure, axes = canvas(0.265 * len(wide) + 1.05, 0.33, 0.97, 0.62)
+    rows_axis(axes, len(wide), 0)
+    for row, ((name, level), pair) in enumerate(wide.iterrows()):  # type: ignore[misc]
+        write(axes, 0.315, row, label(variables, str(name), str(level)), ha="right")
+        axes.plot([pair["before"], pair["after"]], [row, row], color=STYLE["faint"], linewidth=1.5, zorder=1)
+    rows = range(len(wide))
+    axes.scatter(wide["before"], rows, s=34, facecolor=STYLE["paper"], edgecolor=STYLE["untreated"], linewidth=1.5)
+    axes.scatter(wide["after"], rows, s=34, color=STYLE["treated"], zorder=3)
+    axes.axvline(limit, color=STYLE["ink"], linewidth=0.9, linestyle=(0, (4, 3)))
+    top = wide.iloc[0]
+    axes.text(top["before"], -0.85, "before", ha="center", color=STYLE["untreated"])
+    axes.text(min(top["after"], 0.7 * limit), -0.85, "after", ha="center", color=STYLE["treated"])
+    axes.text(limit, len(wide) - 0.55, f"\u00a0limit {limit:g}", ha="left", va="bottom", color=STYLE["ink"])
+    axes.set_ylim(len(wide) - 0.4, -1.25)
+    axes.set_xlim(0, max(1.08 * float(wide.max().max()), 1.5 * limit))
+    axes.set_xlabel("Absolute standardised difference between the arms")
+    return figure
+
+
+@styled
+def overlap(frame: pd.DataFrame) -> Figure:
+    """The propensity score in each arm: treated upwards, untreated downwards.
+
+    frame: the rows of overlap.csv of one survey, analysis and variation; share is of the arm's weight.
+    """
+    require(frame, ["arm", "low", "high", "share"], "overlap")
+    figure, axes = canvas(3.6, 0.09, 0.97, 0.62)
+    for arm, sign in (("treated", 1), ("untreated", -1)):
+        bins = frame[frame["arm"] == arm]
+        widths = bins["high"] - bins["low"]
+        axes.bar(bins["low"], sign * bins["share"], width=widths * 0.92, align="edge", color=STYLE[arm])
+    top = float(frame["share"].max())
+    axes.axhline(0, color=STYLE["ink"], linewidth=0.9)
+    for arm, place in (("treated", 0.85), ("untreated", -0.85)):
+        axes.text(0.01, place * top, arm, color=STYLE[arm], fontweight="bold", va="center")
+    axes.set_xlim(0, 1)
+    axes.set_ylim(-1.1 * top, 1.1 * top)
+    axes.yaxis.set_major_formatter(lambda value, _: percent(abs(value)))
+    axes.set_yticks([-top, -top / 2, 0, top / 2, top])
+    axes.set_xlabel("Estimated probability of being treated (share of each arm in each bin)")
+    return figure

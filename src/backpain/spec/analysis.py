@@ -1,0 +1,284 @@
+"""Declarations of analyses: the variables they share, target trials, associations, claims and runs."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from backpain.spec.base import Closed, Scalar
+from backpain.spec.survey import Tests
+
+
+class Variable(Closed):
+    """A variable every survey may answer: its label, and its categories or its unit and range."""
+
+    label: str
+    categories: dict[str, str] | None = None
+    unit: str | None = None
+    minimum: float | None = None
+    maximum: float | None = None
+    source: str | None = None
+
+    @model_validator(mode="after")
+    def _category_or_number(self) -> Variable:
+        if (self.categories is None) == (self.unit is None):
+            raise ValueError("give `categories` (code: label) or `unit` with `minimum` and `maximum`")
+        if self.unit is not None and (self.minimum is None or self.maximum is None):
+            raise ValueError("a number needs `minimum` and `maximum`, the range a value can have at all")
+        return self
+
+    @property
+    def kind(self) -> Literal["category", "number"]:
+        """Category or number."""
+        return "category" if self.categories is not None else "number"
+
+
+class Term(Closed):
+    """A confounder and the form in which it enters the models; a bare name is a category or a straight line."""
+
+    variable: str
+    as_: Literal["linear", "spline", "square-root", "log1p"] = Field("linear", alias="as")
+    df: int = 4
+
+
+class Treatment(Closed):
+    """The two strategies, as categories of one variable at time zero."""
+
+    variable: str
+    treated: list[str]
+    untreated: list[str]
+
+    @model_validator(mode="after")
+    def _arms_do_not_overlap(self) -> Treatment:
+        both = set(self.treated) & set(self.untreated)
+        if both:
+            raise ValueError(f"the arms overlap: {sorted(both)} is in `treated` and in `untreated`; leave it in one")
+        return self
+
+
+def _terms(value: Any) -> Any:
+    if not isinstance(value, list):
+        return value
+    return [{"variable": item} if isinstance(item, str) else item for item in value]
+
+
+class Assignment(Closed):
+    """What makes the arms comparable: the confounders adjusted for, measured before treatment."""
+
+    confounders: list[Term]
+    because: str | None = None
+    missing: Literal["complete-case"] = "complete-case"
+    _bare_names = field_validator("confounders", mode="before")(_terms)
+
+    @property
+    def names(self) -> list[str]:
+        """The confounders' names."""
+        return [term.variable for term in self.confounders]
+
+    @property
+    def terms(self) -> list[str | dict[str, Any]]:
+        """The confounders as terms of a model."""
+        return [
+            t.variable if t.as_ == "linear" else {"variable": t.variable, "as": t.as_, "df": t.df} for t in self.confounders
+        ]
+
+
+class FollowUp(Closed):
+    """How long people are followed, who counts as followed, and what is done about those lost."""
+
+    waves: int = 1
+    seen_by: list[str] | None = None
+    lost: Literal["weighted", "complete"] = "weighted"
+    length: str
+
+
+class Outcome(Closed):
+    """The outcome in the follow-up wave; the baseline must be free of it by the eligibility."""
+
+    variable: str
+    event: list[str]
+    label: str
+
+
+class Estimand(Closed):
+    """The causal contrast."""
+
+    contrast: Literal["risk-difference", "risk-ratio"] = "risk-difference"
+    population: Literal["everyone"] = "everyone"
+    switching: Literal["treatment-policy"] = "treatment-policy"
+
+
+class Gate(Closed):
+    """Thresholds an estimate has to meet before it is shown as an answer."""
+
+    largest_smd: float
+    least_overlap: float
+    smallest_arm: int
+
+
+class Panels(Closed):
+    """Which panels take part: a list, all but some, or one."""
+
+    only: list[int] | None = None
+    leave_out: list[int] | None = None
+
+
+class Series(Closed):
+    """Variations made by the dozen: each panel left out, or each panel alone (a description only)."""
+
+    leave_one_panel_out: bool = False
+    single_panels: bool = False
+
+
+class Component(Closed):
+    """One target-trial component, as one would specify it and as these data emulate it."""
+
+    specified: str
+    emulated: str
+
+
+class Plan(Closed):
+    """All that a variation of a trial may override."""
+
+    eligibility: dict[str, dict[str, Tests]]
+    panels: Panels = Panels()
+    treatment: Treatment
+    assignment: Assignment
+    follow_up: FollowUp
+    outcome: Outcome
+    estimand: Estimand = Estimand()
+    gate: Gate
+    label: str | None = None
+    description_only: bool = False
+
+    def variables(self) -> set[str]:
+        """Every variable the plan uses."""
+        names = {name for tests in self.eligibility.values() for name in tests}
+        return names | {self.treatment.variable, self.outcome.variable, *self.assignment.names}
+
+
+class Protocol(Plan):
+    """One target trial and its variations."""
+
+    name: str
+    question: str
+    emulates: Literal["landmark", "initiation"]
+    estimand_words: str
+    time_zero: str
+    rationale: str
+    components: dict[
+        Literal["eligibility", "strategies", "assignment", "time zero and follow-up", "outcome", "contrast", "analysis"],
+        Component,
+    ]
+    windows: dict[str, tuple[float, float]]
+    time_zero_month: float
+    estimators: list[str]
+    primary_estimator: str
+    table_one: list[str] = Field(default_factory=list)
+    variations: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    series: Series = Series()
+    assumptions: list[str] = Field(default_factory=list)
+    limits: list[str] = Field(default_factory=list)
+    smallest_effect: float
+
+
+class Association(Closed):
+    """One cross-sectional model: prevalence of an outcome over groups, never called an effect."""
+
+    name: str
+    question: str
+    outcome: Outcome
+    exposure: str
+    reference: str
+    domain: dict[str, dict[str, Tests]]
+    adjustment: list[Term]
+    limits: list[str] = Field(default_factory=list)
+    assumptions: list[str] = Field(default_factory=list)
+    further: list[dict[str, Any]] = Field(default_factory=list)
+    _bare_names = field_validator("adjustment", mode="before")(_terms)
+
+    @property
+    def names(self) -> list[str]:
+        """The adjustment variables' names."""
+        return [term.variable for term in self.adjustment]
+
+    @property
+    def terms(self) -> list[str | dict[str, Any]]:
+        """The adjustment as terms of a model."""
+        return Assignment(confounders=self.adjustment).terms
+
+    def variables(self) -> set[str]:
+        """Every variable the association uses."""
+        names = {name for tests in self.domain.values() for name in tests}
+        return names | {self.outcome.variable, self.exposure, *self.names}
+
+
+class Job(Closed):
+    """One analysis on its surveys."""
+
+    trial: str | None = None
+    association: str | None = None
+    surveys: list[str]
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Job:
+        if (self.trial is None) == (self.association is None):
+            raise ValueError("an analysis is `trial: <name>` or `association: <name>`, with `surveys: [...]`")
+        return self
+
+    @property
+    def name(self) -> str:
+        """The protocol's or the association's name."""
+        return str(self.trial or self.association)
+
+
+class Run(Closed):
+    """A run: which analyses on which surveys, the seed, the smallest cell shown."""
+
+    run: str | None = None
+    title: str
+    summary: str
+    simulated: bool = False
+    people: int | None = None
+    seed: int
+    smallest_cell: int
+    analyses: list[Job]
+
+    @property
+    def surveys(self) -> list[str]:
+        """Every survey of the run, once, in order of appearance."""
+        return list(dict.fromkeys(survey for job in self.analyses for survey in job.surveys))
+
+    @property
+    def trials(self) -> list[tuple[str, str]]:
+        """(protocol, survey) of each trial."""
+        return [(job.name, survey) for job in self.analyses if job.trial for survey in job.surveys]
+
+    @property
+    def associations(self) -> list[tuple[str, str]]:
+        """(association, survey) of each association."""
+        return [(job.name, survey) for job in self.analyses if job.association for survey in job.surveys]
+
+
+class Rule(Closed):
+    """How the verdict on a claim follows from an estimate; written before the estimate is seen."""
+
+    claim: str
+    text: str
+    analysis: str
+    survey: str
+    variation: str = "main"
+    scale: Literal["risk-difference"] = "risk-difference"
+    estimator: str
+    direction: Literal["below", "above"]
+    smallest_effect: float
+    cap: Literal["inconclusive"] | None = None
+    cap_because: str | None = None
+
+
+class Claims(Closed):
+    """The claims under audit and the rules of their verdicts."""
+
+    claims: list[Rule]
+    known_when_written: str

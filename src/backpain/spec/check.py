@@ -1,0 +1,169 @@
+"""The cross-checks of a run: can these surveys answer these analyses at all? Everything before the first job."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from backpain.spec.analysis import Association, Plan, Protocol, Run, Variable
+from backpain.spec.base import Range
+from backpain.spec.load import folder, load_association, load_protocol, load_run, load_survey, load_variables
+from backpain.spec.survey import Survey, Test
+from backpain.spec.variation import panels_of, variations
+from backpain.spec.yaml import DeclarationError, nearest
+
+SUPPLIED = {"panel", "seen_by", "wave"}
+
+
+def check_run(name: str) -> Run:
+    """Load a run and everything it names, and check that all of it fits together.
+
+    Raises
+    ------
+    DeclarationError
+        With every problem found: the file, the key, what is wrong, the nearest known name, the remedy.
+    """
+    run = load_run(name)
+    variables = load_variables()
+    problems: list[str] = []
+    surveys = {survey: load_survey(survey) for survey in run.surveys}
+    for survey in surveys.values():
+        problems += _answers(survey, variables)
+    for protocol, survey in run.trials:
+        problems += _trial(load_protocol(protocol), surveys[survey], variables)
+    for association, survey in run.associations:
+        problems += _association(load_association(association), surveys[survey], variables)
+    if run.simulated and run.people is None:
+        problems.append(f"{folder() / name}.yaml: a simulated run needs `people`, how many to make up")
+    if problems:
+        raise DeclarationError(dict.fromkeys(problems))
+    return run
+
+
+def _answers(survey: Survey, variables: dict[str, Variable]) -> list[str]:
+    """Every variable a survey answers is known, with categories that exist."""
+    where = f"{folder() / 'surveys' / survey.name}.yaml"
+    problems = []
+    for name, mapping in survey.variables.items():
+        if name not in variables:
+            problems.append(f"{where}: variables > {name}: not in variables.yaml{nearest(name, variables)}")
+            continue
+        made = [*(mapping.recode or {}).values(), *(mapping.cut or {}), *(mapping.first_of or {})]
+        made += [mapping.blank] if mapping.blank not in (None, "never", "missing") else []
+        if mapping.kind in ("any", "all", "any_of", "is", "not"):
+            made = ["absent", "present"]
+        known = variables[name].categories
+        if known is None:
+            problems += [f"{where}: variables > {name}: is a number, but the mapping makes categories"] if made else []
+            continue
+        problems += [
+            f"{where}: variables > {name}: {category!r} is not one of its categories{nearest(category, known)}"
+            for category in made
+            if category not in known
+        ]
+    return problems
+
+
+def _tests(file: str, place: str, tests: dict[str, Any], variables: dict[str, Variable]) -> list[str]:
+    problems = []
+    for name, test in tests.items():
+        if name in SUPPLIED:
+            continue
+        if name not in variables:
+            problems.append(f"{file}: {place}: no variable {name!r}{nearest(name, variables)}")
+            continue
+        known = variables[name].categories
+        asked = test if isinstance(test, list) else (test.none_of or []) if isinstance(test, Test) else [test]
+        if known is not None:
+            problems += [
+                f"{file}: {place} > {name}: {category!r} is not one of its categories{nearest(category, known)}"
+                for category in asked
+                if category not in known
+            ]
+    return problems
+
+
+def _missing_answers(file: str, names: Iterable[str], survey: Survey, variables: dict[str, Variable]) -> list[str]:
+    problems = []
+    for name in sorted(set(names) - SUPPLIED):
+        if name not in variables:
+            problems.append(f"{file}: no variable {name!r}{nearest(name, variables)}")
+        elif name not in survey.variables:
+            problems.append(
+                f"{file}: needs {name!r}, but surveys/{survey.name}.yaml does not say how it answers it; add it there, "
+                "or `unavailable: <why>`"
+            )
+        elif survey.variables[name].unavailable is not None:
+            problems.append(
+                f"{file}: needs {name!r}, which surveys/{survey.name}.yaml cannot supply "
+                f"({survey.variables[name].unavailable}); leave that survey out of this analysis"
+            )
+    return problems
+
+
+def _universe(file: str, tests: Iterable[dict[str, Any]], names: set[str], survey: Survey) -> list[str]:
+    """The people an analysis speaks of must all have been asked what it uses."""
+    limits: dict[str, Range] = {}
+    for group in tests:
+        for name, test in group.items():
+            if isinstance(test, Test):
+                limits[name] = Range(minimum=test.minimum, maximum=test.maximum)
+    problems = []
+    answered = {name for name in names if name in survey.variables}
+    for name in sorted(survey.closure(answered)):
+        for used, _, _ in survey.variables[name].uses():
+            for asked, allowed in (survey.files[used].asked_of or {}).items():
+                if not allowed.holds(limits.get(asked, Range())):
+                    problems.append(
+                        f"{file}: reaches outside the people who were asked: {name!r} comes from {used}, whose asked_of "
+                        f"is {asked} {allowed}; limit {asked} to it"
+                    )
+    return problems
+
+
+def _dated(survey: Survey, name: str) -> bool:
+    found = [where for variable in survey.closure({name}) for _, _, where in survey.variables[variable].uses()]
+    return any(isinstance(test, Test) and test.days_after for where in found for test in where.values())
+
+
+def _trial(protocol: Protocol, survey: Survey, variables: dict[str, Variable]) -> list[str]:
+    file = f"{folder() / 'protocols' / protocol.name}.yaml"
+    problems = _missing_answers(file, [*protocol.table_one], survey, variables)
+    if survey.kind != "panel":
+        return [f"{file}: a trial needs follow-up, and surveys/{survey.name}.yaml is a cross-section: nobody is seen twice"]
+    for name, plan in variations(protocol, survey):
+        problems += _plan(file, name, plan, survey, variables)
+        supplied = plan.treatment.variable in survey.variables
+        if protocol.emulates == "initiation" and supplied and not _dated(survey, plan.treatment.variable):
+            problems.append(
+                f"{file}: emulates initiation, but surveys/{survey.name}.yaml does not date "
+                f"{plan.treatment.variable!r} (no days_after): it cannot tell starting from going on; use landmark"
+            )
+    if protocol.primary_estimator not in protocol.estimators:
+        problems.append(f"{file}: primary_estimator {protocol.primary_estimator!r} is not among the estimators")
+    return problems
+
+
+def _plan(file: str, name: str, plan: Plan, survey: Survey, variables: dict[str, Variable]) -> list[str]:
+    place = f"{file}: variations > {name}" if name != "main" else file
+    problems = _missing_answers(place, plan.variables(), survey, variables)
+    for box, tests in plan.eligibility.items():
+        problems += _tests(place, f"eligibility > {box}", tests, variables)
+    for variable, codes in (
+        (plan.treatment.variable, [*plan.treatment.treated, *plan.treatment.untreated]),
+        (plan.outcome.variable, plan.outcome.event),
+    ):
+        problems += _tests(place, "categories of", {variable: codes}, variables)
+    if survey.waves.panels is not None and not panels_of(plan, survey):
+        problems.append(f"{place}: panels: none of the named panels is one of surveys/{survey.name}.yaml")
+    return problems + _universe(place, plan.eligibility.values(), plan.variables(), survey)
+
+
+def _association(association: Association, survey: Survey, variables: dict[str, Variable]) -> list[str]:
+    file = f"{folder() / 'associations' / association.name}.yaml"
+    problems = _missing_answers(file, association.variables(), survey, variables)
+    for box, tests in association.domain.items():
+        problems += _tests(file, f"domain > {box}", tests, variables)
+    problems += _tests(file, "outcome", {association.outcome.variable: association.outcome.event}, variables)
+    problems += _tests(file, "reference", {association.exposure: [association.reference]}, variables)
+    return problems + _universe(file, association.domain.values(), association.variables(), survey)

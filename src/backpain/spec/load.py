@@ -1,0 +1,240 @@
+"""Finds, reads and validates declarations. The folder is `config/` unless told otherwise."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from backpain.spec.analysis import Association, Claims, Plan, Protocol, Run, Variable
+from backpain.spec.base import Closed, validate
+from backpain.spec.survey import File, Mapping, Survey
+from backpain.spec.yaml import DeclarationError, merge, nearest, read_yaml
+
+
+def folder() -> Path:
+    """The folder of declarations: BACKPAIN_CONFIG, or `config` in the working directory."""
+    return Path(os.environ.get("BACKPAIN_CONFIG", "config"))
+
+
+def _template(value: Any, fields: dict[str, Any]) -> Any:
+    """Fill `<field>` in every text of a shared declaration with the cycle's own words."""
+    if isinstance(value, str):
+        for name, word in fields.items():
+            value = value.replace(f"<{name}>", str(word))
+        return value
+    if isinstance(value, dict):
+        return {_template(k, fields): _template(v, fields) for k, v in value.items()}
+    if isinstance(value, list):
+        return [_template(item, fields) for item in value]
+    return value
+
+
+def survey_data(name: str) -> dict[Any, Any]:
+    """The plain data of a survey's declaration with its family's shared part laid beneath it."""
+    path = folder() / "surveys" / f"{name}.yaml"
+    data = read_yaml(path)
+    family = data.pop("like", None)
+    if family is not None:
+        shared = read_yaml(folder() / "surveys" / "shared" / f"{family}.yaml")
+        data = merge(_template(shared, data.pop("fields", {}) or {}), data)
+    return {"name": name, **data}
+
+
+def load_survey(name: str) -> Survey:
+    """Load one survey and check that it is whole in itself.
+
+    Raises
+    ------
+    DeclarationError
+        Naming the file, the key, the nearest known name and the remedy.
+    """
+    path = folder() / "surveys" / f"{name}.yaml"
+    survey = validate(Survey, survey_data(name), path)
+    problems = [f"{path}: {problem}" for problem in _survey_problems(survey)]
+    if problems:
+        raise DeclarationError(problems)
+    return survey
+
+
+def load_variables() -> dict[str, Variable]:
+    """Load `variables.yaml`: every variable an analysis may use."""
+    path = folder() / "variables.yaml"
+
+    class Variables(Closed):
+        variables: dict[str, Variable]
+
+    return validate(Variables, {"variables": read_yaml(path)}, path).variables
+
+
+def load_protocol(name: str) -> Protocol:
+    """Load one target trial; every variation is checked again after it is laid over the trial."""
+    path = folder() / "protocols" / f"{name}.yaml"
+    protocol = validate(Protocol, {"name": name, **read_yaml(path)}, path)
+    for variation in protocol.variations:
+        plan_of(protocol, variation)
+    return protocol
+
+
+def plan_of(protocol: Protocol, variation: str) -> Plan:
+    """The plan of one variation: the protocol with what the variation overrides."""
+    fields = protocol.model_dump(by_alias=True, include=set(Plan.model_fields), exclude_none=True)
+    over = {} if variation == "main" else protocol.variations[variation]
+    where = f"{folder() / 'protocols' / protocol.name}.yaml: variations > {variation}"
+    return validate(Plan, merge(fields, over), where)
+
+
+def load_association(name: str) -> Association:
+    """Load one cross-sectional association."""
+    path = folder() / "associations" / f"{name}.yaml"
+    return validate(Association, {"name": name, **read_yaml(path)}, path)
+
+
+def load_run(name: str) -> Run:
+    """Load one run."""
+    path = folder() / f"{name}.yaml"
+    return validate(Run, {"run": name, **read_yaml(path)}, path)
+
+
+def load_claims() -> Claims:
+    """Load the rules of the verdicts."""
+    path = folder() / "claims.yaml"
+    return validate(Claims, read_yaml(path), path)
+
+
+def _survey_problems(survey: Survey) -> list[str]:
+    problems: list[str] = []
+    if survey.base not in survey.files:
+        problems.append(f"base: there is no file {survey.base!r}{nearest(survey.base, survey.files)}")
+    for name, file in survey.files.items():
+        problems += _file_problems(survey, name, file)
+    for name, mapping in survey.variables.items():
+        problems += [f"variables > {name}: {problem}" for problem in _mapping_problems(survey, mapping)]
+    problems += _cycles(survey)
+    for check in survey.checks:
+        if check.file not in survey.files:
+            problems.append(f"checks > {check.rule}: there is no file {check.file!r}{nearest(check.file, survey.files)}")
+    for link in survey.links:
+        for end in (link.add, link.to):
+            if end is not None and end not in survey.files:
+                problems.append(f"links: there is no file {end!r}{nearest(end, survey.files)}")
+    for figure in survey.published:
+        for name in [*(figure.people or {}), *(figure.share or {}), *figure.among]:
+            bare = name.removeprefix("first.").removeprefix("later.")
+            if figure.total is None and bare not in {*survey.variables, "wave", "panel", "seen_by"}:
+                problems.append(f"published > {figure.quantity}: no variable {bare!r}{nearest(bare, survey.variables)}")
+    return problems
+
+
+def _file_problems(survey: Survey, name: str, file: File) -> list[str]:
+    problems = []
+    if file.component is not None and file.component not in survey.design.weights:
+        problems.append(f"files > {name} > component: {file.component!r}{nearest(file.component, survey.design.weights)}")
+    if file.lookup is not None and file.lookup.file not in survey.lookups:
+        problems.append(f"files > {name} > lookup: {file.lookup.file!r}{nearest(file.lookup.file, survey.lookups)}")
+    for column, sources in file.columns.items():
+        for wave in file.waves or survey.waves.values:
+            fitting = [source for source in sources if source.covers(wave)]
+            if len(fitting) != 1:
+                problem = "no source" if not fitting else "more than one source (since/until overlap)"
+                problems.append(f"files > {name} > columns > {column}: {problem} for the wave {wave}")
+    for asked in file.asked_of or {}:
+        if asked not in survey.variables:
+            problems.append(f"files > {name} > asked_of: no variable {asked!r}{nearest(asked, survey.variables)}")
+    return problems
+
+
+def _mapping_problems(survey: Survey, mapping: Mapping) -> list[str]:
+    problems = []
+    try:
+        uses = mapping.uses()
+    except ValueError as error:
+        return [str(error)]
+    for file, columns, where in uses:
+        if file not in survey.files:
+            problems.append(f"there is no file {file!r}{nearest(file, survey.files)}")
+            continue
+        declared = survey.files[file].columns
+        if survey.files[file].columns and survey.files[file].lookup is None:
+            known = {*declared, *_linked_columns(survey, file)}
+            problems += [f"{file} declares no column {c!r}{nearest(c, known)}" for c in columns if c not in known]
+        problems += _code_problems(survey, where)
+        problems += _universe_problems(survey, mapping, file)
+    for name in mapping.needs():
+        if name not in survey.variables:
+            problems.append(f"no variable {name!r} to build on{nearest(name, survey.variables)}")
+    return list(dict.fromkeys(problems))
+
+
+def _linked_columns(survey: Survey, file: str) -> set[str]:
+    design = {survey.design.strata, survey.design.cluster, *survey.design.weights.values(), *survey.person}
+    return design if file == survey.base else set()
+
+
+def _code_problems(survey: Survey, where: dict[str, Any]) -> list[str]:
+    """A word that is tested against a coded column has to be a declared code list."""
+    coded = {column for systems in survey.codes.values() for column in systems}
+    problems = []
+    for column, test in where.items():
+        sources = {s.from_ for f in survey.files.values() for s in f.columns.get(column, [])}
+        if not (sources & coded or column in coded):
+            continue
+        names = test if isinstance(test, list) else getattr(test, "none_of", None) or [test]
+        problems += [
+            f"{column}: no code list {name!r}{nearest(name, survey.codes)}"
+            for name in names
+            if isinstance(name, str) and name not in survey.codes
+        ]
+    return problems
+
+
+def _universe_problems(survey: Survey, mapping: Mapping, name: str) -> list[str]:
+    """Who was asked decides what a blank means; a definition that ignores it is refused here."""
+    file = survey.files[name]
+    if mapping.kind in ("from", "derive") and mapping.blank is not None:
+        if file.asked_of is None and mapping.blank != "missing":
+            return [
+                f"counts a blank in {name} as {mapping.blank!r} without saying who was asked: outside the asked ages a "
+                f"blank is not an answer; declare `asked_of` on the file {name}"
+            ]
+        if file.asked_of is not None and mapping.blank == "missing":
+            return [
+                f"drops a blank in {name} as missing although {name} declares asked_of {_asked(file)}: inside it a "
+                "blank follows from a skip and is an answer; write what it means (blank: absent), or blank: never"
+            ]
+    if mapping.kind == "from" and mapping.blank is None and file.asked_of is not None:
+        return [
+            f"reads {name}, which declares asked_of {_asked(file)}, without saying what a blank means inside it: "
+            "dropping it as missing loses people who were asked; write blank: <category>, or blank: never"
+        ]
+    if file.rows.one == "person" and name != survey.base and file.asked_of is None and _counts_blank_as_no(mapping, name):
+        return [
+            f"`any: {name}` counts a blank as no without saying who was asked; declare `asked_of` on the file {name}"
+        ]
+    if file.rows.many is not None and file.none_means is None and _counts_blank_as_no(mapping, name):
+        return [
+            f"`{name}` has several rows for a person; say what having none means: none_means: absent or missing"
+        ]
+    return []
+
+
+def _counts_blank_as_no(mapping: Mapping, file: str) -> bool:
+    return mapping.count == file or any(part.any == file for part in mapping.conditions())
+
+
+def _asked(file: File) -> str:
+    return ", ".join(f"{name} {limits}" for name, limits in (file.asked_of or {}).items())
+
+
+def _cycles(survey: Survey) -> list[str]:
+    done: set[str] = set()
+
+    def visit(name: str, path: tuple[str, ...]) -> list[str]:
+        if name in path:
+            return [f"variables: {' -> '.join((*path, name))} goes round in a circle"]
+        if name in done or name not in survey.variables:
+            return []
+        done.add(name)
+        return [p for need in survey.variables[name].needs() for p in visit(need, (*path, name))]
+
+    return [problem for name in survey.variables for problem in visit(name, ())]

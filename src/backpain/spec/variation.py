@@ -1,0 +1,39 @@
+"""Expands a trial into its variations: the declared ones, and the series over panels."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from backpain.spec.analysis import Panels, Plan, Protocol
+from backpain.spec.load import plan_of
+from backpain.spec.survey import Survey
+
+
+class Variation(NamedTuple):
+    """One variation: its name in the tables and its whole plan."""
+
+    name: str
+    plan: Plan
+
+
+def panels_of(plan: Plan, survey: Survey) -> list[int]:
+    """The panels of the survey that take part in the plan, in order; none for a survey without panels."""
+    declared = sorted(survey.waves.panels or {})
+    chosen = plan.panels.only if plan.panels.only is not None else declared
+    left_out = plan.panels.leave_out or []
+    return [panel for panel in declared if panel in chosen and panel not in left_out]
+
+
+def variations(protocol: Protocol, survey: Survey) -> list[Variation]:
+    """The main analysis first, then the declared variations, then each panel left out and each panel alone."""
+    main = plan_of(protocol, "main")
+    found = [Variation("main", main)]
+    found += [Variation(name, plan_of(protocol, name)) for name in protocol.variations]
+    panels = panels_of(main, survey)
+    for panel in panels if protocol.series.leave_one_panel_out and len(panels) > 2 else []:
+        rest = Panels(only=[other for other in panels if other != panel])
+        found.append(Variation(f"without-panel-{panel}", main.model_copy(update={"panels": rest})))
+    for panel in panels if protocol.series.single_panels and len(panels) > 1 else []:
+        only = {"panels": Panels(only=[panel]), "description_only": True}
+        found.append(Variation(f"only-panel-{panel}", main.model_copy(update=only)))
+    return found

@@ -1,0 +1,26 @@
+"""What the estimates say of each claim, and what others have found, set beside them and never pooled."""
+
+from backpain.synthesise.beside import EVIDENCE, evidence
+from backpain.synthesise.verdicts import (
+    CLAIMS,
+    CONTRADICTED,
+    INCONCLUSIVE,
+    NOT_TESTED,
+    SUPPORTED,
+    claims,
+    verdict,
+    words,
+)
+
+__all__ = [
+    "CLAIMS",
+    "CONTRADICTED",
+    "EVIDENCE",
+    "INCONCLUSIVE",
+    "NOT_TESTED",
+    "SUPPORTED",
+    "claims",
+    "evidence",
+    "verdict",
+    "words",
+]

@@ -1,0 +1,239 @@
+"""What the estimates say of each claim, by the rules declared for the verdicts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from backpain.spec.analysis import Rule
+
+SUPPORTED, CONTRADICTED, INCONCLUSIVE = "supported", "contradicted", "inconclusive"
+NOT_TESTED = "not tested in this run"
+GATE_PASSED = "passed"
+# The value of each scale at which there is no effect; a verdict is read on these scales only.
+NO_EFFECT = {"risk-difference": 0.0}
+
+CLAIMS = [
+    "claim", "text", "survey", "analysis", "verdict", "because", "estimate", "low", "high",
+    "detectable_difference", "smallest_effect", "reason", "verdict_without_cap", "cap", "gate",
+]  # fmt: skip
+
+# One sentence per reason. Numbers stand in the table's own columns, so that none is written twice.
+SENTENCES = {
+    "claimed side": "the whole interval lies {side} no difference, on the side of the claim",
+    "claimed side, too small to matter": (
+        "the whole interval lies {side} no difference, on the side of the claim, yet it holds only "
+        "differences smaller than the smallest that matters"
+    ),
+    "other side": "the whole interval lies {other_side} no difference, against the claim",
+    "too small to matter": "the interval holds only differences smaller than the smallest that matters",
+    "benefit and harm": "the interval includes differences that matter in both directions",
+    "claimed side or nothing": (
+        "the interval includes no effect at all, and differences that matter on the side of the claim"
+    ),
+    "other side or nothing": "the interval includes no effect at all, and differences that matter against it",
+    "no interval": "the estimate has no interval",
+    "not converged": "the model did not converge",
+    "gate": "the estimate did not pass its diagnostics ({gate})",
+    "description": "the estimate is a description and is not read as an effect",
+    "not tested": "this run has no estimate for it",
+}
+
+
+def sides(low: float, high: float, rule: Rule) -> tuple[str, str]:
+    """Verdict and reason of an interval, without regard to gate or cap.
+
+    The interval is turned so that the claim lies above no effect; `near` and `far` are its ends then.
+    """
+    nothing, least = NO_EFFECT[rule.scale], rule.smallest_effect
+    near, far = (
+        (low - nothing, high - nothing) if rule.direction == "above" else (nothing - high, nothing - low)
+    )
+    small = -least < near and far < least
+    # ASSUME: a claim names a direction, so an interval all on its side supports it, even where every
+    # difference in it is too small to matter; the reason says so.
+    if near > 0:
+        return SUPPORTED, "claimed side, too small to matter" if small else "claimed side"
+    if far < 0:
+        return CONTRADICTED, "other side"
+    if small:
+        return CONTRADICTED, "too small to matter"
+    if near <= -least and far >= least:
+        return INCONCLUSIVE, "benefit and harm"
+    return INCONCLUSIVE, "claimed side or nothing" if far >= least else "other side or nothing"
+
+
+def obstacle(row: Mapping[str, Any]) -> str | None:
+    """Why an estimate may not be read at all: its gate, its convergence, no interval; None when it may.
+
+    Raises
+    ------
+    ValueError
+        If the gate says neither "passed", "failed: ..." nor "description".
+    """
+    gate = str(row["gate"])
+    if gate.startswith("failed"):
+        return "gate"
+    if gate == "description":
+        return "description"
+    if gate != GATE_PASSED:
+        raise ValueError(
+            f"estimates: gate {gate!r} of {row['analysis']} on {row['survey']} is not known; "
+            "it is passed, failed: ... or description"
+        )
+    if not bool(row["converged"]):
+        return "not converged"
+    return "no interval" if pd.isna(row["low"]) or pd.isna(row["high"]) else None
+
+
+def chosen(estimates: pd.DataFrame, rule: Rule) -> Mapping[str, Any]:
+    """The one row of estimates that the rule reads.
+
+    Raises
+    ------
+    ValueError
+        If there is none, or more than one.
+    """
+    keys = {name: getattr(rule, name) for name in ("survey", "analysis", "variation", "scale", "estimator")}
+    found = estimates[
+        pd.concat([estimates[name] == value for name, value in keys.items()], axis=1).all(axis=1)
+    ]
+    if len(found) != 1:
+        raise ValueError(
+            f"estimates: claim {rule.claim} reads one row where {keys}, and there are {len(found)}; "
+            "correct config/claims.yaml or the analysis's estimators"
+        )
+    return {str(name): value for name, value in found.iloc[0].items()}
+
+
+def words(facts: Mapping[str, Any]) -> str:
+    """The facts of a verdict as a sentence without numbers; the numbers stand beside it in the table."""
+    below = facts["direction"] == "below"
+    sentence = SENTENCES[facts["reason"]].format(
+        side="below" if below else "above", other_side="above" if below else "below", gate=facts["gate"]
+    )
+    if facts["cap"] is None:
+        return sentence
+    because = f", because {facts['cap_because'].strip().rstrip('.')}" if facts["cap_because"] else ""
+    return f"{sentence}; whatever the interval, the verdict is at most {facts['cap']}{because}"
+
+
+def verdict(
+    estimates: pd.DataFrame, rule: Rule, detectable_difference: float | None = None, simulated: bool = False
+) -> dict[str, Any]:
+    """The verdict on one claim by the rule declared for it.
+
+    Parameters
+    ----------
+    estimates
+        Rows of estimates.csv, among them the one the rule names.
+    rule
+        supported: the whole interval on the side of the claim. contradicted: all of it on the other side, or
+        inside plus and minus the smallest effect that matters. Otherwise, or when the gate has not passed:
+        inconclusive. A cap limits a verdict of either kind.
+    detectable_difference
+        The difference the analysis could have found, to be told beside the verdict.
+    simulated
+        Whether the people are made up. A cap says what real data cannot show, so it does not hold then.
+
+    Returns
+    -------
+    `verdict`, and `because`: the facts behind it (reason, estimate, low, high, no_effect, smallest_effect,
+    direction, detectable_difference, gate, verdict_without_cap, cap, cap_because). `words(because)` makes
+    them a sentence.
+
+    Raises
+    ------
+    ValueError
+        If the row is absent or not unique, or its gate is not known.
+    """
+    row = chosen(estimates, rule)
+    stopped = obstacle(row)
+    free, reason = (INCONCLUSIVE, stopped) if stopped else sides(float(row["low"]), float(row["high"]), rule)
+    cap = None if simulated else rule.cap
+    because = {
+        "reason": reason,
+        **{name: float(row[name]) for name in ("estimate", "low", "high")},
+        "no_effect": NO_EFFECT[rule.scale],
+        "smallest_effect": rule.smallest_effect,
+        "direction": rule.direction,
+        "detectable_difference": detectable_difference,
+        "gate": row["gate"],
+        "verdict_without_cap": free,
+        "cap": cap,
+        "cap_because": rule.cap_because if cap else None,
+    }
+    return {"verdict": cap or free, "because": because}
+
+
+def detectable_of(detectable: pd.DataFrame, rule: Rule) -> float | None:
+    """The difference the rule's analysis could have found, or None where it was not computed."""
+    keys = ("survey", "analysis", "variation")
+    same = pd.concat([detectable[name] == getattr(rule, name) for name in keys], axis=1).all(axis=1)
+    found = detectable.loc[same, "detectable_difference"]
+    if len(found) > 1:
+        raise ValueError(
+            f"detectable: {len(found)} rows for {rule.analysis} on {rule.survey}, {rule.variation}; keep one"
+        )
+    return float(found.iloc[0]) if len(found) else None
+
+
+def claim_row(rule: Rule, found: Mapping[str, Any]) -> dict[str, Any]:
+    """One row of the claims table."""
+    because = found["because"]
+    told = {name: because.get(name) for name in CLAIMS if name in because}
+    where = {name: getattr(rule, name) for name in ("claim", "text", "survey", "analysis")}
+    return {**where, **told, "verdict": found["verdict"], "because": words(because)}
+
+
+def not_tested(rule: Rule) -> dict[str, Any]:
+    """What is said of a claim whose analyses are not part of the run."""
+    facts = {
+        "reason": "not tested",
+        "direction": rule.direction,
+        "gate": None,
+        "cap": None,
+        "cap_because": None,
+    }
+    return {"verdict": NOT_TESTED, "because": {**facts, "smallest_effect": rule.smallest_effect}}
+
+
+def claims(
+    estimates: pd.DataFrame, rules: Sequence[Rule], detectable: pd.DataFrame, simulated: bool = False
+) -> pd.DataFrame:
+    """The claims table: one row per rule whose analysis is in the run, one per claim that no rule could test.
+
+    Parameters
+    ----------
+    estimates, detectable
+        As estimates.csv and detectable.csv.
+    rules
+        As config/claims.yaml declares them; a claim may have several, one per survey and analysis.
+    simulated
+        Whether the people of the run are made up.
+
+    Returns
+    -------
+    Rows (claim, text, survey, analysis, verdict, because, estimate, low, high, detectable_difference,
+    smallest_effect, reason, verdict_without_cap, cap, gate) in the order of the rules; `because` is in
+    words.
+
+    Raises
+    ------
+    ValueError
+        As `verdict` does.
+    """
+    analysed = set(zip(estimates["survey"], estimates["analysis"], strict=True))
+    tested = [rule for rule in rules if (rule.survey, rule.analysis) in analysed]
+    done = {rule.claim for rule in tested}
+    left = {rule.claim: rule for rule in reversed(rules) if rule.claim not in done}
+    rows = []
+    for rule in rules:
+        if rule in tested:
+            found = verdict(estimates, rule, detectable_of(detectable, rule), simulated)
+            rows.append(claim_row(rule, found))
+        elif left.get(rule.claim) is rule:
+            rows.append(claim_row(rule, not_tested(rule)))
+    return pd.DataFrame(rows, columns=CLAIMS)

@@ -1,0 +1,83 @@
+rule emulate:
+    """Choose each variation's participants and count who was left out."""
+    input:
+        people="<results>/harmonised/{survey}.parquet",
+        code=code("cohort"),
+        lock=LOCK,
+    params:
+        declaration=lambda wildcards: declared(protocol=wildcards.protocol, survey=wildcards.survey, part="design"),
+    output:
+        participants="<results>/trials/{protocol}/{survey}.parquet",
+        skeleton="<results>/trials/{protocol}/{survey}.skeleton.parquet",
+        flow="<results>/trials/{protocol}/{survey}.flow.csv",
+    log:
+        "<results>/logs/emulate/{protocol}/{survey}.log",
+    conda:
+        "../../environment.yml"
+    script:
+        "../scripts/emulate.py"
+
+
+rule diagnose:
+    """Balance, overlap, weights, missing values and loss of each variation, and the gate that they open or close."""
+    input:
+        participants="<results>/trials/{protocol}/{survey}.parquet",
+        skeleton="<results>/trials/{protocol}/{survey}.skeleton.parquet",
+        code=code("trials"),
+        lock=LOCK,
+    params:
+        declaration=lambda wildcards: declared(protocol=wildcards.protocol, survey=wildcards.survey, part="design"),
+    output:
+        diagnostics="<results>/trials/{protocol}/{survey}.diagnostics.csv",
+        balance="<results>/trials/{protocol}/{survey}.balance.csv",
+        overlap="<results>/trials/{protocol}/{survey}.overlap.csv",
+        table1="<results>/trials/{protocol}/{survey}.table1.csv",
+        missingness="<results>/trials/{protocol}/{survey}.missingness.csv",
+    log:
+        "<results>/logs/diagnose/{protocol}/{survey}.log",
+    conda:
+        "../../environment.yml"
+    script:
+        "../scripts/diagnose.py"
+
+
+rule estimate:
+    """Estimate every variation of a trial by every declared estimator, under the survey design."""
+    input:
+        participants="<results>/trials/{protocol}/{survey}.parquet",
+        skeleton="<results>/trials/{protocol}/{survey}.skeleton.parquet",
+        diagnostics="<results>/trials/{protocol}/{survey}.diagnostics.csv",
+        code=code("trials"),
+        lock=LOCK,
+    params:
+        declaration=lambda wildcards: declared(protocol=wildcards.protocol, survey=wildcards.survey, part="design"),
+    output:
+        estimates="<results>/trials/{protocol}/{survey}.estimates.csv",
+        detectable="<results>/trials/{protocol}/{survey}.detectable.csv",
+    log:
+        "<results>/logs/estimate/{protocol}/{survey}.log",
+    conda:
+        "../../environment.yml"
+    script:
+        "../scripts/estimate.py"
+
+
+rule associate:
+    """Prevalence over groups in a cross-section, crude and standardised."""
+    input:
+        people="<results>/harmonised/{survey}.parquet",
+        code=code("trials"),
+        lock=LOCK,
+    params:
+        declaration=lambda wildcards: declared(
+            association=wildcards.association, survey=wildcards.survey, part="design"
+        ),
+    output:
+        estimates="<results>/associations/{association}/{survey}.estimates.csv",
+        flow="<results>/associations/{association}/{survey}.flow.csv",
+    log:
+        "<results>/logs/associate/{association}/{survey}.log",
+    conda:
+        "../../environment.yml"
+    script:
+        "../scripts/associate.py"

@@ -1,0 +1,37 @@
+rule ingest:
+    """Read a survey's files as declared and check them at the border."""
+    input:
+        receipt="<results>/acquired/{survey}.json",
+        code=code("clean"),
+        lock=LOCK,
+    params:
+        declaration=lambda wildcards: declared(survey=wildcards.survey, part="raw"),
+    output:
+        tables=directory("<results>/ingested/{survey}"),
+        cleaning="<results>/cleaning/{survey}.csv",
+    log:
+        "<results>/logs/ingest/{survey}.log",
+    conda:
+        "../../environment.yml"
+    script:
+        "../scripts/ingest.py"
+
+
+rule harmonise:
+    """Apply the declared mappings; set what the files give beside what was published of them."""
+    input:
+        tables="<results>/ingested/{survey}",
+        code=code("harmonise"),
+        lock=LOCK,
+    params:
+        declaration=lambda wildcards: declared(survey=wildcards.survey, part="variables"),
+    output:
+        people="<results>/harmonised/{survey}.parquet",
+        published="<results>/published/{survey}.csv",
+        matrix="<results>/harmonisation/{survey}.csv",
+    log:
+        "<results>/logs/harmonise/{survey}.log",
+    conda:
+        "../../environment.yml"
+    script:
+        "../scripts/harmonise.py"
