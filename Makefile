@@ -12,7 +12,7 @@ unexport PYTHONDONTWRITEBYTECODE PYTHONPATH PYTHONHOME VIRTUAL_ENV
 set_up = @sh workflow/find_python.sh "$(PYTHON)" workflow/set_up.py
 launch = .venv/bin/python workflow/launch.py
 
-.PHONY: help run public test check format lab lock clean
+.PHONY: help run public check test format lab lock clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

@@ -25,9 +25,7 @@ def mirror() -> list[Path]:
     parts = os.environ.get("BACKPAIN_MIRROR", "").split(os.pathsep)
     named = [Path(part).expanduser() for part in parts if part]
     if not named:
-        pytest.skip(
-            "REAL DATA NOT TESTED: let BACKPAIN_MIRROR name a folder with survey files (data/README.md)"
-        )
+        pytest.skip("REAL DATA NOT TESTED: let BACKPAIN_MIRROR name a folder with survey files (data/README.md)")
     if missing := [str(folder) for folder in named if not folder.is_dir()]:
         pytest.fail(f"BACKPAIN_MIRROR names folders that do not exist: {', '.join(missing)}")
     return [folder.resolve() for folder in named]

@@ -1,7 +1,7 @@
 """Made-up result tables with the shapes of a real run, for the tests of tables, figures and the report.
 
-`demo_run()` is a simulated trial with a known truth; `public_run()` has a trial with some twenty-five variations
-and a cross-sectional comparison of four groups. The same seed gives the same tables.
+`demo_run()` is a simulated trial with a known truth; `public_run()` has a trial with some twenty-five
+variations and a cross-sectional comparison of four groups. The same seed gives the same tables.
 """
 
 from __future__ import annotations
@@ -52,7 +52,22 @@ VARIABLES: dict[str, dict[str, Any]] = {
     "depression_treatment": {
         "label": "Depression treatment",
         "kind": "category",
-        "categories": {"medication": "Medication", "visits": "Visits", "both": "Both", "none": "None reported"},
+        "categories": {
+            "medication": "Medication",
+            "visits": "Visits",
+            "both": "Both",
+            "none": "None reported",
+        },
+    },
+    "depression_group": {
+        "label": "Depression, by antidepressant use and present symptoms",
+        "kind": "category",
+        "categories": {
+            "treated 10 and over": "Antidepressant, PHQ-9 10 or more",
+            "untreated 10 and over": "No antidepressant, PHQ-9 10 or more",
+            "treated below 10": "Antidepressant, PHQ-9 below 10",
+            "untreated below 10": "No antidepressant, PHQ-9 below 10",
+        },
     },
     "phq9": {"label": "PHQ-9 depression score", "kind": "number", "unit": "points"},
 }
@@ -61,50 +76,50 @@ CONFOUNDERS = ["age", "sex", "income", "uninsured", "conditions_round_1", "other
 
 
 def landmark_protocol() -> dict[str, Any]:
-    """A protocol as `config/protocols/<name>.yaml` declares it."""
+    """A protocol as the models of `backpain.spec` dump it."""
+    components = ["eligibility", "strategies", "assignment", "time zero and follow-up", "outcome", "contrast"]
     return {
+        "name": "treatment-onset",
         "question": "Is depression treatment in one year followed by less new back pain in the next?",
         "emulates": "landmark",
-        "eligibility": {
-            "adult": {"age": {"minimum": 18}},
-            "depressed": {"depression": ["present"]},
-            "free of back pain": {"back_pain": ["absent"]},
-        },
-        "time_zero": "end of the first year",
-        "treatment": {
-            "variable": "depression_treatment",
-            "treated": ["medication", "visits", "both"],
-            "untreated": ["none"],
-        },
-        "assignment": {"confounders": CONFOUNDERS, "because": "docs/dag.svg"},
-        "follow_up": {"waves": 1, "lost": "weighted"},
-        "outcome": {"variable": "back_pain", "event": "present"},
-        "estimand": {
-            "contrast": "risk-difference",
-            "population": "everyone",
-            "switching": "treatment-policy",
-        },
-        "estimator": "weighting",
+        "estimand_words": "The difference in one-year risk had everyone been treated, and had nobody been.",
+        "rationale": "No public survey randomises or dates the start of treatment.",
+        "time_zero": "the end of year 1",
+        "time_zero_month": 12,
         "windows": {
-            "eligibility and confounders": [-12, -8],
-            "depression treatment": [-12, 0],
-            "free of back pain": [-12, 0],
-            "new back pain": [0, 12],
+            "confounders": [0, 5],
+            "depression treatment": [0, 12],
+            "free of back pain": [0, 12],
+            "new back pain": [12, 24],
         },
+        "outcome": {"variable": "back_pain", "event": ["present"], "label": "newly reported back pain"},
+        "primary_estimator": "weighting",
         "gate": {"largest_smd": 0.1, "least_overlap": 0.8, "smallest_arm": 50},
-        "variations": {"unadjusted": {"assignment": {"confounders": []}}},
+        "components": {
+            name: {"specified": f"As a trial would fix the {name}.", "emulated": f"What the data say of {name}."}
+            for name in [*components, "analysis"]
+        },
+        "variations": {
+            "unadjusted": {"label": "Unadjusted"},
+            "new-episode": {"label": "New episode (depression first reported in rounds 2-3)"},
+        },
     }
 
 
 def public_variations() -> list[str]:
     """The declared analysis, other definitions, one panel left out at a time, and each panel alone."""
-    others = ["new-episode", "medication-only", "visits-only", "later-onset", "whole-spine", "record-in-both-years"]
+    others = [
+        "new-episode",
+        "medication-only",
+        "visits-only",
+        "later-onset",
+        "whole-spine",
+        "record-in-both-years",
+    ]
     others += ["linked-records-only", "unadjusted"]
     panels = range(13, 22)
     return (
-        ["main", *others]
-        + [f"without-panel-{panel}" for panel in panels]
-        + [f"panel-{panel}" for panel in panels]
+        ["main", *others] + [f"without-panel-{panel}" for panel in panels] + [f"only-panel-{panel}" for panel in panels]
     )
 
 
@@ -116,7 +131,7 @@ def arm_counts(variation: str, rng: np.random.Generator) -> dict[str, int]:
     whole = dict(zip(names, np.sum(list(panels.values()), axis=0).tolist(), strict=True))
     if variation == "main":
         return whole
-    if variation.startswith("panel-"):
+    if variation.startswith("only-panel-"):
         return dict(zip(names, panels[int(variation[-2:])], strict=True))
     if variation.startswith("without-panel-"):
         return {name: whole[name] - part for name, part in zip(names, panels[int(variation[-2:])], strict=True)}
@@ -136,14 +151,29 @@ def contrast_rows(common: dict[str, Any], counts: dict[str, int], shift: float, 
     log_error = float(np.hypot(*(error[arm] / risk[arm] for arm in people)))
     odds = {arm: risk[arm] / (1 - risk[arm]) for arm in people}
     rows = [
-        {"scale": "risk", "arm": arm, "estimate": risk[arm], "se": error[arm], "people": people[arm],
-         "events": events[arm], "low": risk[arm] - 1.96 * error[arm], "high": risk[arm] + 1.96 * error[arm]}
+        {
+            "scale": "risk",
+            "arm": arm,
+            "estimate": risk[arm],
+            "se": error[arm],
+            "people": people[arm],
+            "events": events[arm],
+            "low": risk[arm] - 1.96 * error[arm],
+            "high": risk[arm] + 1.96 * error[arm],
+        }
         for arm in people
-    ]  # fmt: skip
+    ]
     rows.append(
-        {"scale": "risk-difference", "estimate": difference, "se": difference_error, **both,
-         "low": difference - 1.96 * difference_error, "high": difference + 1.96 * difference_error, "p": 0.41}
-    )  # fmt: skip
+        {
+            "scale": "risk-difference",
+            "estimate": difference,
+            "se": difference_error,
+            **both,
+            "low": difference - 1.96 * difference_error,
+            "high": difference + 1.96 * difference_error,
+            "p": 0.41,
+        }
+    )
     for scale, ratio in (
         ("risk-ratio", risk["treated"] / risk["untreated"]),
         ("odds-ratio", odds["treated"] / odds["untreated"]),
@@ -160,15 +190,24 @@ def trial_estimates(survey: str, analysis: str, variations: list[str], shift: fl
     for variation in variations:
         counts = arm_counts(variation, rng)
         gate = "passed"
-        gate = "description" if variation.startswith("panel-") else gate
+        gate = "description" if variation.startswith("only-panel-") else gate
         gate = "failed: largest_smd, least_overlap" if variation in ("visits-only", "unadjusted") else gate
-        for estimator in ("unadjusted", "weighting", "standardisation"):
+        crude = variation == "unadjusted"
+        for estimator in ("unadjusted",) if crude else ("unadjusted", "weighting", "standardisation"):
             common = {
-                "survey": survey, "analysis": analysis, "variation": variation, "estimand": "landmark",
-                "outcome": "back_pain", "domain": "depressed adults free of back pain", "estimator": estimator,
+                "survey": survey,
+                "analysis": analysis,
+                "variation": variation,
+                "estimand": "landmark",
+                "outcome": "back_pain",
+                "domain": "adult; depressed; free of back pain",
+                "estimator": estimator,
                 "adjusted_for": "" if estimator == "unadjusted" else "; ".join(CONFOUNDERS),
-                "design_df": 308, "converged": True, "gate": gate, "p": np.nan,
-            }  # fmt: skip
+                "design_df": 308,
+                "converged": True,
+                "gate": gate,
+                "p": np.nan,
+            }
             rows += contrast_rows(common, counts, shift + rng.normal(0, 0.004), 1.5)
     return pd.DataFrame(rows)
 
@@ -177,15 +216,19 @@ def trial_flow(survey: str, analysis: str, variation: str, counts: dict[str, int
     """Boxes from everyone asked down to new back pain in each arm."""
     entered = counts["treated"] + counts["untreated"]
     lost = {"treated": round(counts["treated"] * 0.07), "untreated": round(counts["untreated"] * 0.21)}
-    chain = [("people in the first year", 181_234, None, "start"), ("adult", 140_010, 41_224, "excluded"),
-             ("depressed", entered + 2_914, 140_010 - entered - 2_914, "excluded"),
-             ("free of back pain", entered + 7, 2_907, "excluded"), ("positive weight", entered, 7, "excluded")]  # fmt: skip
+    chain = [
+        ("people in the first year", 181_234, None, "start"),
+        ("adult", 140_010, 41_224, "excluded"),
+        ("depressed", entered + 2_914, 140_010 - entered - 2_914, "excluded"),
+        ("free of back pain", entered + 7, 2_907, "excluded"),
+        ("positive weight", entered, 7, "excluded"),
+    ]
     rows = [{"box": box, "remaining": left, "left_out": out, "kind": kind} for box, left, out, kind in chain]
     for arm in ("treated", "untreated"):
         rows.append({"box": arm, "remaining": counts[arm], "kind": "arm"})
         rows.append({"box": f"{arm}: followed", "remaining": counts[arm] - lost[arm], "kind": "followed"})
         rows.append({"box": f"{arm}: lost", "remaining": lost[arm], "kind": "lost"})
-        rows.append({"box": f"{arm}: new back pain", "remaining": counts[f"{arm}_events"], "kind": "event"})
+        rows.append({"box": f"{arm}: newly reported back pain", "remaining": counts[f"{arm}_events"], "kind": "event"})
     frame = pd.DataFrame(rows).assign(survey=survey, analysis=analysis, variation=variation)
     frame["step"] = range(1, len(frame) + 1)
     return frame[["survey", "analysis", "variation", "step", "box", "remaining", "left_out", "kind"]]
@@ -199,9 +242,20 @@ def trial_balance(survey: str, analysis: str, variation: str, largest: float, se
         for level in VARIABLES[name].get("categories", {"": ""}):
             before = rng.normal(0, 0.18)
             for stage, smd in (("before", before), ("after", rng.uniform(-largest, largest))):
-                rows.append({"survey": survey, "analysis": analysis, "variation": variation, "covariate": name,
-                             "level": level, "stage": stage, "smd": smd, "variance_ratio": rng.uniform(0.9, 1.1),
-                             "treated": 0.4, "untreated": 0.4 - smd / 2})  # fmt: skip
+                rows.append(
+                    {
+                        "survey": survey,
+                        "analysis": analysis,
+                        "variation": variation,
+                        "covariate": name,
+                        "level": level,
+                        "stage": stage,
+                        "smd": smd,
+                        "variance_ratio": rng.uniform(0.9, 1.1),
+                        "treated": 0.4,
+                        "untreated": 0.4 - smd / 2,
+                    }
+                )
     return pd.DataFrame(rows)
 
 
@@ -221,12 +275,24 @@ def trial_diagnostics(survey: str, analysis: str, variations: list[str]) -> pd.D
     rows = []
     for variation in variations:
         bad = variation in ("visits-only", "unadjusted")
-        for check, value, threshold in (("largest_smd", 0.21 if bad else 0.041, 0.1),
-                                        ("least_overlap", 0.71 if bad else 0.93, 0.8),
-                                        ("smallest_arm", 2040.0, 50.0)):  # fmt: skip
-            rows.append({"survey": survey, "analysis": analysis, "variation": variation, "check": check,
-                         "value": value, "threshold": threshold,
-                         "passed": value <= threshold if check == "largest_smd" else value >= threshold})  # fmt: skip
+        for check, value, threshold in (
+            ("largest_smd", 0.21 if bad else 0.041, 0.1),
+            ("least_overlap", 0.71 if bad else 0.93, 0.8),
+            ("smallest_arm", 2040.0, 50.0),
+        ):
+            rows.append(
+                {
+                    "survey": survey,
+                    "analysis": analysis,
+                    "variation": variation,
+                    "check": check,
+                    "value": value,
+                    "threshold": threshold,
+                    "passed": value <= threshold if check == "largest_smd" else value >= threshold,
+                }
+            )
+        known = {"survey": survey, "analysis": analysis, "variation": variation}
+        rows.append({**known, "check": "largest_weight_over_mean_treated", "value": 7.3})
     return pd.DataFrame(rows)
 
 
@@ -238,8 +304,13 @@ def parts_of(total: int, shares: list[float]) -> list[int]:
 
 def trial_table1(survey: str, analysis: str, variation: str, counts: dict[str, int]) -> pd.DataFrame:
     """People at baseline by arm; smoking has a small category and missing values."""
-    shares = {"sex": [0.31, 0.69], "income": [0.22, 0.17, 0.28, 0.33], "uninsured": [0.88, 0.12],
-              "other_pain": [0.62, 0.38], "smoking": [0.55, 0.24, 0.17, 0.04]}  # fmt: skip
+    shares = {
+        "sex": [0.31, 0.69],
+        "income": [0.22, 0.17, 0.28, 0.33],
+        "uninsured": [0.88, 0.12],
+        "other_pain": [0.62, 0.38],
+        "smoking": [0.55, 0.24, 0.17, 0.04],
+    }
     rows: list[dict[str, Any]] = []
     for number, (name, spec) in enumerate((name, VARIABLES[name]) for name in CONFOUNDERS):
         for arm in ("treated", "untreated"):
@@ -247,7 +318,16 @@ def trial_table1(survey: str, analysis: str, variation: str, counts: dict[str, i
             common = {"variable": name, "arm": arm, "kind": spec["kind"], "smd": smd}
             if spec["kind"] == "number":
                 mean = {"age": 47.1, "conditions_round_1": 2.4}[name] * (1.05 if arm == "treated" else 1)
-                rows.append({**common, "level": "", "people": total, "value": mean, "low": mean * 0.97, "high": mean * 1.03})
+                rows.append(
+                    {
+                        **common,
+                        "level": "",
+                        "people": total,
+                        "value": mean,
+                        "low": mean * 0.97,
+                        "high": mean * 1.03,
+                    }
+                )
                 continue
             levels = [*spec["categories"], *(["missing"] if name == "smoking" else [])]
             people = parts_of(total, shares[name])
@@ -256,8 +336,16 @@ def trial_table1(survey: str, analysis: str, variation: str, counts: dict[str, i
                 people[0] = total - sum(people[1:])
             for level, size in zip(levels, people, strict=True):
                 share = size / total
-                rows.append({**common, "level": level, "people": size, "value": share,
-                             "low": max(share - 0.02, 0), "high": min(share + 0.02, 1)})  # fmt: skip
+                rows.append(
+                    {
+                        **common,
+                        "level": level,
+                        "people": size,
+                        "value": share,
+                        "low": max(share - 0.02, 0),
+                        "high": min(share + 0.02, 1),
+                    }
+                )
     return pd.DataFrame(rows).assign(survey=survey, analysis=analysis, variation=variation)
 
 
@@ -272,57 +360,119 @@ def trial_missingness(table1: pd.DataFrame) -> pd.DataFrame:
 
 def trial_detectable(estimates: pd.DataFrame) -> pd.DataFrame:
     """The difference each variation could have found with four chances in five."""
-    differences = estimates[(estimates["scale"] == "risk-difference") & (estimates["estimator"] == "weighting")]
-    return differences[["survey", "analysis", "variation", "se"]].assign(
-        risk_untreated=0.059, detectable_difference=2.8 * differences["se"], power=0.8
+    differences = estimates[estimates["scale"] == "risk-difference"]
+    speaking = differences["estimator"].where(differences["variation"] == "unadjusted", "weighting")
+    spoken = differences[differences["estimator"] == speaking]
+    return spoken[["survey", "analysis", "variation", "se"]].assign(
+        risk_untreated=0.059, detectable_difference=2.8 * spoken["se"], power=0.8
     )
 
 
+GROUPS = {
+    "treated 10 and over": (0.342, 143, 51),
+    "untreated 10 and over": (0.317, 301, 97),
+    "treated below 10": (0.241, 377, 92),
+    "untreated below 10": (0.109, 3980, 451),
+}
+REFERENCE = "untreated below 10"
+
+
 def association_estimates(survey: str, analysis: str) -> pd.DataFrame:
-    """Prevalence in four groups and their contrasts with the reference group."""
-    groups = [("treated, symptomatic", 0.342, 143, 51), ("untreated, symptomatic", 0.317, 301, 97),
-              ("treated, not symptomatic", 0.241, 377, 92), ("untreated, not symptomatic", 0.109, 3980, 451)]  # fmt: skip
-    common = {"survey": survey, "analysis": analysis, "variation": "main", "estimand": "association",
-              "outcome": "back_pain", "domain": "adults 20-69", "design_df": 16, "converged": True,
-              "gate": "description", "estimator": "logistic", "adjusted_for": "age; sex; income"}  # fmt: skip
-    rows = []
-    for group, risk, people, events in groups:
+    """Prevalence in four groups, crude and standardised, and odds ratios against the reference group."""
+    rows: list[dict[str, Any]] = []
+    for group, (risk, people, events) in GROUPS.items():
         error = 1.6 * np.sqrt(risk * (1 - risk) / people)
-        rows.append({**common, "arm": group, "scale": "risk", "estimate": risk, "se": error, "people": people,
-                     "low": risk - 2.12 * error, "high": risk + 2.12 * error, "p": np.nan,
-                     "events": events, "weighted_people": people * 38_000.0})  # fmt: skip
-        if group.startswith("untreated, not"):
-            continue
-        ratio = risk / (1 - risk) / (0.109 / 0.891)
-        rows.append({**common, "arm": f"{group} vs untreated, not symptomatic", "scale": "odds-ratio",
-                     "estimate": ratio, "se": 0.2, "people": people + 3980, "events": events + 451, "p": 0.0004,
-                     "low": ratio * np.exp(-0.42), "high": ratio * np.exp(0.42),
-                     "weighted_people": (people + 3980) * 38_000.0})  # fmt: skip
-    return pd.DataFrame(rows)
+        for estimator, shift in (("unadjusted", 0.0), ("standardisation", 0.01)):
+            found = risk + shift
+            ends = {"low": found - 2.12 * error, "high": found + 2.12 * error}
+            common = {"estimator": estimator, "scale": "risk", "arm": group, "people": people, "events": events}
+            rows.append({**common, "estimate": found, "se": error, **ends})
+        if group != REFERENCE:
+            ratio, both = risk / (1 - risk) / (0.109 / 0.891), f"{group} vs {REFERENCE}"
+            ends = {"low": ratio * np.exp(-0.42), "high": ratio * np.exp(0.42)}
+            common = {"estimator": "logistic", "scale": "odds-ratio", "arm": both, "p": 0.0004}
+            rows.append(
+                {**common, "estimate": ratio, "se": 0.2, "people": people + 3980, "events": events + 451, **ends}
+            )
+    frame = pd.DataFrame(rows)
+    return frame.assign(
+        survey=survey, analysis=analysis, variation="main", estimand="association", outcome="back_pain",
+        domain="adults 20-69", design_df=16, converged=True, gate="description",
+        adjusted_for=frame["estimator"].map(lambda name: "" if name == "unadjusted" else "age; sex; income"),
+        weighted_people=frame["people"] * 38_000.0,
+    )  # fmt: skip
+
+
+def four_groups() -> dict[str, Any]:
+    """An association as the models of `backpain.spec` dump it."""
+    return {
+        "name": "four-groups",
+        "question": "How common is back pain in four groups of adults?",
+        "outcome": {"variable": "back_pain", "event": ["present"], "label": "back pain at present"},
+        "exposure": "depression_group",
+        "reference": REFERENCE,
+    }
+
+
+def association_flow(survey: str, analysis: str) -> pd.DataFrame:
+    """Boxes from everyone asked to the groups."""
+    total = sum(people for _, people, _ in GROUPS.values())
+    rows: list[dict[str, Any]] = [
+        {"box": "people in the survey", "remaining": 10_537, "left_out": None, "kind": "start"},
+        {"box": "asked about back pain", "remaining": total, "left_out": 10_537 - total, "kind": "excluded"},
+    ]
+    for group, (_, people, events) in GROUPS.items():
+        rows.append({"box": group, "remaining": people, "kind": "arm"})
+        rows.append({"box": f"{group}: back pain", "remaining": events, "kind": "event"})
+    frame = pd.DataFrame(rows).assign(survey=survey, analysis=analysis, variation="main")
+    return frame.assign(step=range(1, len(frame) + 1))
 
 
 def shared_tables(survey: str) -> dict[str, pd.DataFrame]:
     """Anchors, cleaning and harmonisation of one survey."""
     published = pd.DataFrame(
-        [(survey, "people with depression", 2637, 2637, True, "reproduced", "", "AHRQ conditions file"),
-         (survey, "chronic low back pain, people", 700, 699, False, "differs-explained",
-          "the published rule counts one person asked outside the age range", "published article"),
-         (survey, "depression, ages 12 and over (%)", 7.6, np.nan, False, "not-computable",
-          "ages 12-17 are not in the public files", "NCHS data brief")],
+        [
+            (survey, "people with depression", 2637, 2637, True, "reproduced", "", "AHRQ conditions file"),
+            (
+                survey,
+                "chronic low back pain, people",
+                700,
+                699,
+                False,
+                "differs-explained",
+                "the published rule counts one person asked outside the age range",
+                "published article",
+            ),
+            (
+                survey,
+                "depression, ages 12 and over (%)",
+                7.6,
+                np.nan,
+                False,
+                "not-computable",
+                "ages 12-17 are not in the public files",
+                "NCHS data brief",
+            ),
+        ],
         columns=["survey", "quantity", "expected", "computed", "within", "status", "reason", "source"],
-    )  # fmt: skip
+    )
     cleaning = pd.DataFrame(
-        [(survey, "people", "age between 0 and 85", "age", 181_234, 0, "kept"),
-         (survey, "people", "refused and don't know", "smoking", 98_220, 1_204, "set to missing"),
-         (survey, "conditions", "same person and code twice", "", 402_120, 3, "kept once")],
+        [
+            (survey, "people", "age between 0 and 85", "age", 181_234, 0, "kept"),
+            (survey, "people", "refused and don't know", "smoking", 98_220, 1_204, "set to missing"),
+            (survey, "conditions", "same person and code twice", "", 402_120, 3, "kept once"),
+        ],
         columns=["survey", "file", "rule", "variable", "looked_at", "touched", "action"],
-    )  # fmt: skip
+    )
     harmonisation = pd.DataFrame(
-        [(survey, "age", "Age", "mapped", "AGE", ""), (survey, "sex", "Sex", "mapped", "SEX recoded", ""),
-         (survey, "back_pain", "Back pain", "derived", "any condition with a back code", ""),
-         (survey, "phq9", "PHQ-9 depression score", "unavailable", "", "not in the extract")],
+        [
+            (survey, "age", "Age", "mapped", "AGE", ""),
+            (survey, "sex", "Sex", "mapped", "SEX recoded", ""),
+            (survey, "back_pain", "Back pain", "derived", "any condition with a back code", ""),
+            (survey, "phq9", "PHQ-9 depression score", "unavailable", "", "not in the extract"),
+        ],
         columns=["survey", "variable", "label", "status", "how", "reason"],
-    )  # fmt: skip
+    )
     return {"published": published, "cleaning": cleaning, "harmonisation": harmonisation}
 
 
@@ -360,22 +510,24 @@ def shared_facts() -> dict[str, Any]:
         "seed": 20090101,
         "smallest_cell": 10,
         "commit": "0123456789abcdef0123456789abcdef01234567",
-        "made": "",
         "versions": {"python": "3.11.7", "backpain": "0.1.0", "pandas": "3.1.1", "numpy": "2.4.0"},
         "variables": VARIABLES,
         "assumptions": [
-            {"where": "protocols/treatment-onset.yaml", "text": "Present in year 2 without a back record means no back pain."},
-            {"where": "backpain.cohort", "text": "Loss to follow-up depends only on what was measured at baseline."},
+            {
+                "where": "protocols/treatment-onset.yaml",
+                "text": "Present in year 2 without a back record means no back pain.",
+            },
+            {
+                "where": "backpain.cohort",
+                "text": "Loss to follow-up depends only on what was measured at baseline.",
+            },
         ],
-        "limits": [
-            "The extract has no severity of depression, so milder and more severe depression cannot be told apart.",
-            "Conditions are reported by one person for the whole household.",
-        ],
-        "glossary": {
-            "Time zero": "The moment follow-up begins: eligibility is checked and arms are compared from here.",
-            "Standardised difference": "The difference of two means in standard deviations; below 0.1 counts as balanced.",
-        },
+        "limits": ["Conditions are reported by one person for the whole household."],
+        "glossary": {"Panel": "People who are asked several times over two years."},
     }
+
+
+NOT_TESTED = "not tested in this run"
 
 
 def claim(identity: str, text: str, verdict: str, **more: Any) -> dict[str, Any]:
@@ -389,7 +541,8 @@ def demo_run() -> tuple[dict[str, pd.DataFrame], dict[str, Any]]:
     survey, analysis = "demo", "treatment-onset"
     tables = trial_tables(survey, analysis, ["main", "medication-only", "unadjusted"], -0.02, 7)
     truth = pd.DataFrame(
-        [(analysis, "risk-difference", -0.021), (analysis, "risk-ratio", 0.64)], columns=["analysis", "scale", "truth"]
+        [(analysis, "risk-difference", -0.021), (analysis, "risk-ratio", 0.64)],
+        columns=["analysis", "scale", "truth"],
     )
     results = {**stacked([tables, shared_tables(survey)]), "truth": truth, "evidence": evidence()}
     facts = {
@@ -402,14 +555,27 @@ def demo_run() -> tuple[dict[str, pd.DataFrame], dict[str, Any]]:
         "protocols": {analysis: landmark_protocol()},
         "associations": {},
         "verdicts": [
-            claim("C1", "Treating depression reduces the onset of back pain.", "supported", analysis=analysis,
-                  survey=survey, because="the whole interval lies below no difference", primary=True),
-            claim("C9", "Pressing on a knot relieves it.", "not testable", because="no survey asks about it"),
-        ],  # fmt: skip
+            claim(
+                "C1",
+                "Treating depression reduces the onset of back pain.",
+                "supported",
+                analysis=analysis,
+                survey=survey,
+                because="the whole interval lies below no difference",
+                primary=True,
+            ),
+            claim("C9", "Pressing on a knot relieves it.", NOT_TESTED, because="this run has no estimate for it"),
+        ],
         "checksums": [
-            {"survey": survey, "file": "people", "path": "demo/people.csv", "size": 120_400,
-             "sha256": "ab" * 32, "origin": "simulated"}
-        ],  # fmt: skip
+            {
+                "survey": survey,
+                "file": "people",
+                "path": "demo/people.csv",
+                "size": 120_400,
+                "sha256": "ab" * 32,
+                "origin": "simulated",
+            }
+        ],
     }
     return results, facts
 
@@ -417,7 +583,10 @@ def demo_run() -> tuple[dict[str, pd.DataFrame], dict[str, Any]]:
 def public_run() -> tuple[dict[str, pd.DataFrame], dict[str, Any]]:
     """A run on public surveys: a trial with many variations, and four groups side by side."""
     trial, association, panel, cross = "treatment-onset", "four-groups", "meps", "nhanes-2009-2010"
-    parts = [trial_tables(panel, trial, public_variations(), 0.0, 13), {"estimates": association_estimates(cross, association)}]
+    parts = [
+        trial_tables(panel, trial, public_variations(), 0.0, 13),
+        {"estimates": association_estimates(cross, association), "flow": association_flow(cross, association)},
+    ]
     results = {**stacked([*parts, shared_tables(panel), shared_tables(cross)]), "evidence": evidence()}
     facts = {
         **shared_facts(),
@@ -427,20 +596,39 @@ def public_run() -> tuple[dict[str, pd.DataFrame], dict[str, Any]]:
         "surveys": {panel: "Medical Expenditure Panel Survey, panels 13-21", cross: "NHANES 2009-2010"},
         "analyses": [{"trial": trial, "surveys": [panel]}, {"association": association, "surveys": [cross]}],
         "protocols": {trial: landmark_protocol()},
-        "associations": {association: {"question": "How common is back pain in four groups of adults?"}},
+        "associations": {association: four_groups()},
         "verdicts": [
-            claim("C1", "Treating depression effectively reduces the onset of back pain.", "inconclusive",
-                  analysis=trial, survey=panel, primary=True,
-                  cap="inconclusive: severity of depression is not measured",
-                  because="the interval holds both a benefit and a harm that would matter"),
-            claim("C2", "Depression plays an even greater role than overexertion.", "inconclusive",
-                  analysis=association, survey=cross, cap="cross-sectional data cannot support it",
-                  because="exposure and outcome were asked at the same time"),
-            claim("C9", "Pressing on a knot relieves it.", "not testable", because="no survey asks about it"),
+            claim(
+                "C1",
+                "Treating depression effectively reduces the onset of back pain.",
+                "inconclusive",
+                analysis=trial,
+                survey=panel,
+                primary=True,
+                cap="inconclusive",
+                because="the interval holds both a benefit and a harm that would matter",
+            ),
+            claim(
+                "C2",
+                "Depression plays an even greater role than overexertion.",
+                "inconclusive",
+                analysis=association,
+                survey=cross,
+                cap="inconclusive",
+                because="exposure and outcome were asked at the same time",
+            ),
+            claim("C9", "Pressing on a knot relieves it.", NOT_TESTED, because="this run has no estimate for it"),
         ],
         "checksums": [
-            {"survey": panel, "file": f"conditions {year}", "path": f"meps/{year}/conditions_yr{year}.rds",
-             "size": 4_120_400 + year, "sha256": f"{year:064x}", "origin": "mirror"} for year in range(2008, 2018)
+            {
+                "survey": panel,
+                "file": f"conditions {year}",
+                "path": f"meps/{year}/conditions_yr{year}.rds",
+                "size": 4_120_400 + year,
+                "sha256": f"{year:064x}",
+                "origin": "mirror",
+            }
+            for year in range(2008, 2018)
         ],
-    }  # fmt: skip
+    }
     return results, facts

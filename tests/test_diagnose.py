@@ -112,6 +112,7 @@ def test_arms_of_equal_mean_and_unequal_spread_differ_in_the_square() -> None:
     # Around the mean 14/6 = 7/3 the squares are 16/9 and 4/9 (weight 3), 49/9 and 25/9.
     assert row["treated"] == pytest.approx((16 + 3 * 4) / 9 / 4)
     assert row["untreated"] == pytest.approx((49 + 25) / 9 / 2)
+    assert np.isnan(row["variance_ratio"])
 
 
 def test_panel_numbers_are_categories_when_declared_so() -> None:
@@ -246,6 +247,12 @@ def test_a_weighted_percentile_is_the_value_at_which_the_share_is_reached(share:
     # The lowest and the highest value belong to people without weight.
     values, weight = np.array([5.0, 2.0, 1.0, 9.0]), np.array([3.0, 1.0, 0.0, 0.0])
     assert weighted_percentile(values, weight, share) == value
+
+
+def test_a_share_reached_up_to_rounding_is_reached() -> None:
+    weight = np.full(20, 0.1)
+    assert weight[0] < 0.05 * weight.cumsum()[-1], "the sum is a little above 2"
+    assert weighted_percentile(np.arange(20.0), weight, 0.05) == 0
 
 
 SCORES = np.array([0.2, 0.4, 0.6, 0.8, 0.1, 0.3, 0.5, 0.7])
@@ -426,9 +433,44 @@ def test_every_failed_check_is_named() -> None:
 
 def test_thresholds_are_met_at_their_value() -> None:
     people = two_by_two()
+    found = checks_of(people, np.full(400, 0.5)).set_index("check")["value"]
+    exact = {name: found[name] for name in THRESHOLDS}
+    assert gate(checks_of(people, np.full(400, 0.5), exact)) == "passed"
     assert gate(checks_of(people, true_propensity(people), {**THRESHOLDS, "smallest_arm": 200})) == "passed"
     closed = checks_of(people, true_propensity(people), {**THRESHOLDS, "smallest_arm": 201})
     assert gate(closed) == "failed: smallest_arm"
+
+
+def test_a_difference_below_zero_counts_by_its_size() -> None:
+    people = two_by_two()
+    people["age"] = np.where(people["treated"], 40.0, 60.0) + np.tile([-5.0, 5.0], 200)
+    weight = np.ones(400)
+    rows = balance(people, ["age"], weight, weight)
+    assert rows["smd"].max() < 0.1
+    assert gate(diagnostics(people, rows, np.full(400, 0.5), weight, THRESHOLDS)) == "failed: largest_smd"
+
+
+def test_a_check_without_an_answer_has_not_passed() -> None:
+    rows = pd.DataFrame({"check": ["largest_smd"], "value": [np.nan], "threshold": [0.1]})
+    assert gate(rows.assign(passed=pd.array([None], dtype="boolean"))) == "failed: largest_smd"
+
+
+def test_loss_in_the_checks_is_weighted() -> None:
+    people = two_by_two()
+    people.loc[people.index[:40], ["followed", "weight"]] = [False, 2.0]
+    rows = checks_of(people, true_propensity(people)).set_index("check")
+    assert rows.loc["lost_share_treated", "value"] == pytest.approx(80 / 240)
+
+
+def test_only_people_followed_and_weighted_count_in_the_smallest_arm() -> None:
+    people = two_by_two()
+    people.loc[people.index[:40], "followed"] = False
+    weight = np.ones(400)
+    weight[190:200] = 0
+    rows = diagnostics(
+        people, balance(people, ["pain"], weight, weight), np.full(400, 0.5), weight, THRESHOLDS
+    )
+    assert rows.set_index("check").loc["smallest_arm", "value"] == 150
 
 
 def test_the_lost_are_not_counted_in_the_smallest_arm() -> None:
@@ -521,7 +563,7 @@ def ancestors(edges: Edges, nodes: set[str]) -> set[str]:
 
 
 def connected(edges: Edges, one: str, other: str, given_: set[str]) -> bool:
-    """Whether a path stays open given these nodes: a way from one to the other in the moral ancestral graph."""
+    """Whether a path stays open given these: a way from one to the other in the moral ancestral graph."""
     kept = ancestors(edges, {one, other} | given_)
     lines = {frozenset(edge) for edge in edges if set(edge) <= kept}
     for node in kept:

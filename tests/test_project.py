@@ -21,20 +21,44 @@ MODULES = sorted(
     if file != PACKAGE / "__init__.py"
 )
 
-RUN = """
-import importlib, json, sys
-importlib.import_module(sys.argv[1])
-loaded = [module for name, module in sys.modules.items() if name.split(".")[0] == "backpain"]
-print(json.dumps([module.__file__ for module in loaded if module.__file__]))
+# Each module is imported in a process that has imported nothing of ours: a fork of one that has only loaded
+# what many of them import from elsewhere, which takes seconds.
+EACH = """
+import importlib, json, os, sys, traceback
+import great_tables, jupytext, matplotlib.pyplot, nbconvert, pandas, pyarrow, pydantic, scipy.stats
+
+def loaded(name):
+    try:
+        importlib.import_module("backpain." + name)
+    except BaseException:
+        return traceback.format_exc()
+    ours = [module for key, module in sys.modules.items() if key.split(".")[0] == "backpain"]
+    return [module.__file__ for module in ours if getattr(module, "__file__", None)]
+
+for name in sys.argv[1:]:
+    if os.fork() == 0:
+        print(json.dumps([name, loaded(name)]), flush=True)
+        os._exit(0)
+    os.wait()
 """
 
 
+@pytest.fixture(scope="module")
+def imported() -> dict[str, list[str] | str]:
+    """For each module, the package's files that importing it loaded, or why it cannot be imported."""
+    done = subprocess.run([sys.executable, "-c", EACH, *MODULES], capture_output=True, text=True, check=True)
+    return dict(json.loads(line) for line in done.stdout.splitlines())
+
+
+@pytest.mark.slow
+@pytest.mark.xdist_group("imports")
 @pytest.mark.parametrize("module", MODULES)
-def test_every_file_that_a_module_really_imports_is_among_its_code(module: str) -> None:
-    command = [sys.executable, "-c", RUN, f"backpain.{module}"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    loaded = {Path(file).resolve().relative_to(project.ROOT).as_posix() for file in json.loads(done.stdout)}
+def test_every_file_that_a_module_really_imports_is_among_its_code(
+    module: str, imported: dict[str, list[str] | str]
+) -> None:
+    files = imported[module]
+    assert isinstance(files, list), files
+    loaded = {Path(file).resolve().relative_to(project.ROOT).as_posix() for file in files}
     assert "src/backpain/__init__.py" in loaded
     assert loaded <= set(code(module))
 
@@ -87,9 +111,7 @@ def test_every_form_of_import_is_followed(package: Path, source: str, expected: 
 
 def test_dots_count_from_the_folder_of_the_file(package: Path) -> None:
     (package / "room/__init__.py").write_text("from .inner import anything")
-    (package / "room/inner.py").write_text(
-        "from . import other\nfrom .. import two\nfrom ..one import anything"
-    )
+    (package / "room/inner.py").write_text("from . import other\nfrom .. import two\nfrom ..one import anything")
     assert names("room") == {"__init__", "one", "two", "room/__init__", "room/inner", "room/other"}
 
 

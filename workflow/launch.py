@@ -40,7 +40,7 @@ def main(arguments: Sequence[str]) -> int:
         return clean()
     require(wanted.run)
     if wanted.check:
-        become([sys.executable, "-m", "backpain.project", "check", wanted.run], environment())
+        become([sys.executable, "-m", "backpain.check", wanted.run], environment())
     hold_run(wanted.run, wait=not wanted.no_wait)
     await_orphans(wanted.patience)
     remove_dead_lock()
@@ -59,9 +59,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--run", default="demo", metavar="NAME", help="the run declared in config/NAME.yaml")
     parser.add_argument("--cores", type=int, default=cores, help="jobs at once (all cores, at most 4)")
     parser.add_argument("--no-wait", action="store_true", help=f"exit with {BUSY} when another run is going")
-    parser.add_argument(
-        "--patience", type=float, default=60, metavar="SECONDS", help="time given to orphan jobs"
-    )
+    parser.add_argument("--patience", type=float, default=60, metavar="SECONDS", help="time given to orphan jobs")
     parser.add_argument("--check", action="store_true", help="check the declarations only")
     parser.add_argument("--headline", metavar="NAME", help="print the answer of a finished run")
     parser.add_argument("--clean", action="store_true", help="remove results and caches")
@@ -75,9 +73,7 @@ def require(run: str) -> None:
     files = sorted(Path("config").glob("*.yaml"))
     runs = [path.stem for path in files if "\nanalyses:" in "\n" + path.read_text(encoding="utf-8")]
     if run not in runs:
-        stop(
-            f"config/{run}.yaml is not a run (a file with `analyses:`). Runs are: {', '.join(runs) or 'none'}."
-        )
+        stop(f"config/{run}.yaml is not a run (it needs `analyses:`). Runs are: {', '.join(runs) or 'none'}.")
 
 
 def hold_run(run: str, wait: bool) -> None:
@@ -90,10 +86,9 @@ def hold_run(run: str, wait: bool) -> None:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            holder = path.read_text(encoding="utf-8").strip() or "another launcher"
             if not wait:
-                stop(f"{holder} holds {path}. Wait for it to end, or leave out --no-wait.", BUSY)
-            say(f"{holder} is going in this folder; waiting for it to end (Ctrl-C to give up)")
+                stop(f"{holder(path)} holds {path}. Wait for it to end, or leave out --no-wait.", BUSY)
+            say(f"{holder(path)} is going in this folder; waiting for it to end (Ctrl-C to give up)")
             fcntl.flock(handle, fcntl.LOCK_EX)
         if path.exists() and os.path.samestat(os.fstat(handle), path.stat()):
             break
@@ -101,6 +96,15 @@ def hold_run(run: str, wait: bool) -> None:
     os.ftruncate(handle, 0)
     os.write(handle, f"run {run} (process {os.getpid()})\n".encode())
     os.set_inheritable(handle, True)
+
+
+def holder(path: Path) -> str:
+    """Who holds the run's lock, as it says in the lock's file a moment after taking it."""
+    for _ in range(20):
+        if text := path.read_text(encoding="utf-8").strip():
+            return text
+        time.sleep(0.05)
+    return "another launcher"
 
 
 def await_orphans(patience: float) -> None:

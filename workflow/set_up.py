@@ -56,7 +56,8 @@ def install(kind: str) -> None:
         if not any(stamped(name, locked(name)) for name in LOCKS[kind]):
             fill(LOCKS[kind][0])
         # No build isolation and no network: the build backend is among the locked packages.
-        uv("pip", "install", "--quiet", "--offline", "--no-deps", "--no-build-isolation", "--editable", ".")
+        shape = ["--quiet", "--offline", "--reinstall", "--no-deps", "--no-build-isolation"]
+        uv("pip", "install", *shape, "--editable", ".")
         stamp("project", project())
         print(f"set-up: done in {time.monotonic() - started:.0f} s", flush=True)
 
@@ -96,9 +97,11 @@ def build() -> None:
 def fill(name: str) -> None:
     """Install everything a lock pins."""
     print(f"set-up: installing the packages of {name}", flush=True)
-    for overtaken in LOCKS["run"]:
+    # Cut short, a package may be half there and look whole: then the whole environment is made again.
+    for overtaken in ("made", *LOCKS["run"]):
         (VENV / "stamps" / overtaken).unlink(missing_ok=True)
     uv("pip", "install", "--quiet", "--require-hashes", "--compile-bytecode", "-r", name)
+    stamp("made", machine())
     stamp(name, locked(name))
 
 

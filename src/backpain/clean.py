@@ -65,7 +65,9 @@ def clean(tables: Tables, survey: Survey) -> tuple[Tables, pd.DataFrame]:
     return cleaned, pd.DataFrame(log, columns=COLUMNS)
 
 
-def _row(survey: Survey, file: str, rule: str, variable: str, looked_at: int, touched: int, action: str) -> dict[str, Any]:
+def _row(
+    survey: Survey, file: str, rule: str, variable: str, looked_at: int, touched: int, action: str
+) -> dict[str, Any]:
     return dict(zip(COLUMNS, (survey.name, file, rule, variable, looked_at, touched, action), strict=True))
 
 
@@ -95,7 +97,11 @@ def _ids(table: pd.DataFrame, name: str, survey: Survey) -> list[dict[str, Any]]
             f"{survey.name}: {name}: {twice} people stand twice (first {stray}); one row should be one person. If a row "
             f"is something else, declare rows: {{many: ...}}"
         )
-    rule = "one row for each person" if survey.files[name].rows.one else "row stands twice, the same in every column read"
+    rule = (
+        "one row for each person"
+        if survey.files[name].rows.one
+        else "row stands twice, the same in every column read"
+    )
     rows.append(_row(survey, name, rule, " + ".join(key), len(table), twice, "report"))
     return rows
 
@@ -110,7 +116,9 @@ def _apply(table: pd.DataFrame, check: Check, survey: Survey) -> tuple[pd.DataFr
     elif check.allowed is not None:
         found = looked & ~holds(values, check.allowed)
     elif check.outside is not None:
-        found = looked & ~meets(table, check.column, Test(minimum=check.outside.minimum, maximum=check.outside.maximum))
+        found = looked & ~meets(
+            table, check.column, Test(minimum=check.outside.minimum, maximum=check.outside.maximum)
+        )
     else:
         found = looked
     touched = int(found.sum())
@@ -145,7 +153,17 @@ def _design(base: pd.DataFrame, survey: Survey) -> list[dict[str, Any]]:
                 f"{survey.name}: {survey.base}: {column} differs between rows of {int((differing > 1).sum())} people "
                 "in one wave; the rows are not of one person or the key is wrong"
             )
-        rows.append(_row(survey, survey.base, "design variable complete and one value for a person", column, len(base), 0, "refuse"))
+        rows.append(
+            _row(
+                survey,
+                survey.base,
+                "design variable complete and one value for a person",
+                column,
+                len(base),
+                0,
+                "refuse",
+            )
+        )
     return rows
 
 
@@ -157,9 +175,20 @@ def _orphans(tables: Tables, survey: Survey) -> list[dict[str, Any]]:
         key = key_of(survey, name)
         if name == survey.base or not key:
             continue
-        known = table[["wave", *key]].merge(people, how="left", on=["wave", *key], indicator=True)["_merge"] == "both"
+        known = (
+            table[["wave", *key]].merge(people, how="left", on=["wave", *key], indicator=True)["_merge"]
+            == "both"
+        )
         rows.append(
-            _row(survey, name, "person is in the base file", " + ".join(key), len(table), int((~known).sum()), "not used")
+            _row(
+                survey,
+                name,
+                "person is in the base file",
+                " + ".join(key),
+                len(table),
+                int((~known).sum()),
+                "not used",
+            )
         )
     return rows
 

@@ -22,7 +22,8 @@ class Trial:
     ----------
     participants : DataFrame
         One row per person and variation: variation, person, stratum, psu, weight, treated, followed, complete (no
-        confounder missing), event (missing for the lost), and every variable used, as measured at baseline.
+        confounder missing), event (missing for the lost), seen_by (how the person was found in the follow-up wave),
+        and every variable used, as measured at baseline.
     flow : DataFrame
         Who was left out, box by box: survey, analysis, variation, step, box, remaining, left_out, kind.
     skeleton : DataFrame
@@ -43,7 +44,14 @@ class _Flow:
 
     def add(self, box: str, remaining: int, left_out: int | None, kind: str) -> None:
         self.rows.append(
-            {**self.head, "step": len(self.rows), "box": box, "remaining": remaining, "left_out": left_out, "kind": kind}
+            {
+                **self.head,
+                "step": len(self.rows),
+                "box": box,
+                "remaining": remaining,
+                "left_out": left_out,
+                "kind": kind,
+            }
         )
 
     def keep(self, people: pd.DataFrame, mask: pd.Series, box: str) -> pd.DataFrame:
@@ -83,18 +91,35 @@ def emulate(people: pd.DataFrame, protocol: Protocol, survey: Survey) -> Trial:
     ValueError
         If nobody is eligible for a variation, naming it and the box that left out the last.
     """
-    baseline = people[people["order"] == 0].set_index("person", verify_integrity=True)
-    later = {order: rows.set_index("person") for order, rows in people[people["order"] > 0].groupby("order")}
+    baseline = people[people["order"] == 0].set_index("person")
+    if not baseline.index.is_unique:
+        raise ValueError(
+            f"{survey.name}: a person stands twice at baseline; the person's key in the declaration is wrong"
+        )
+    orders = sorted(set(people["order"]) - {0})
+    later = {int(order): people[people["order"] == order].set_index("person") for order in orders}
     planned = variations(protocol, survey)
     used = {name for _, plan in planned for name in plan.assignment.names} | set(protocol.table_one)
-    columns = ["stratum", "psu", "weight", "treated", "followed", "complete", "event", *sorted(used - {"panel"})]
+    columns = [
+        "stratum",
+        "psu",
+        "weight",
+        "treated",
+        "followed",
+        "complete",
+        "event",
+        "seen_by",
+        *sorted(used - {"panel"}),
+    ]
     columns += ["panel"] if "panel" in baseline else []
     participants, flows = [], []
     for name, plan in planned:
         chosen, flow = _variation(baseline, later, plan, _Flow(survey.name, protocol.name, name), survey)
         participants.append(chosen[columns].assign(variation=name).reset_index())
         flows.append(flow)
-    return Trial(pd.concat(participants, ignore_index=True), pd.concat(flows, ignore_index=True), skeleton(people))
+    return Trial(
+        pd.concat(participants, ignore_index=True), pd.concat(flows, ignore_index=True), skeleton(people)
+    )
 
 
 def _variation(
@@ -115,7 +140,9 @@ def _variation(
         chosen = flow.keep(chosen, in_arm, "in one of the two arms")
     if chosen.empty:
         last = next((row["box"] for row in reversed(flow.rows) if row["left_out"]), "the start")
-        raise ValueError(f"{flow.head}: nobody is left after the box «{last}»; widen the eligibility of this variation")
+        raise ValueError(
+            f"{flow.head}: nobody is left after the box «{last}»; widen the eligibility of this variation"
+        )
     complete = chosen[[name for name in plan.assignment.names if name != "panel"]].notna().all(axis=1)
     panels = len(panels_of(plan, survey)) or 1
     chosen = chosen.assign(
@@ -142,9 +169,11 @@ def _start(baseline: pd.DataFrame, plan: Plan, flow: _Flow, survey: Survey) -> p
     if panels:
         chosen = chosen[chosen["panel"].isin(panels)]
     flow.add("people with a record in the first wave", len(chosen), None, "start")
-    for column in [column for column in chosen if column.startswith("link_")]:
+    for column in [str(column) for column in chosen if str(column).startswith("link_")]:
         file = column.removeprefix("link_")
-        chosen = flow.keep(chosen, chosen[column] != "ambiguous", f"joined to one row of the {file} file, not to several")
+        chosen = flow.keep(
+            chosen, chosen[column] != "ambiguous", f"joined to one row of the {file} file, not to several"
+        )
         chosen = flow.keep(chosen, chosen[column] != "unmatched", f"joined to a row of the {file} file")
     return chosen
 
@@ -153,11 +182,13 @@ def _follow(chosen: pd.DataFrame, later: dict[int, pd.DataFrame], plan: Plan) ->
     """Who was seen in the follow-up wave with a known outcome, and who had the event."""
     wave = later.get(plan.follow_up.waves)
     if wave is None:
-        raise ValueError(f"nobody has a row {plan.follow_up.waves} wave(s) after the baseline; the follow-up files are absent")
+        raise ValueError(
+            f"nobody has a row {plan.follow_up.waves} wave(s) after the baseline; the follow-up files are absent"
+        )
     seen = wave if plan.follow_up.seen_by is None else wave[wave["seen_by"].isin(plan.follow_up.seen_by)]
     outcome = seen[plan.outcome.variable].reindex(chosen.index)
     event = judge(outcome, plan.outcome.event)
-    return {"followed": event.notna(), "event": event}
+    return {"followed": event.notna(), "event": event, "seen_by": wave["seen_by"].reindex(chosen.index)}
 
 
 def flow_of_arms(chosen: pd.DataFrame, plan: Plan, flow: _Flow) -> None:
@@ -172,7 +203,9 @@ def flow_of_arms(chosen: pd.DataFrame, plan: Plan, flow: _Flow) -> None:
         flow.add(f"{words}: {plan.outcome.label}", int(group["event"].sum()), None, "event")
 
 
-def domain_of(people: pd.DataFrame, association: Association, survey: Survey) -> tuple[pd.DataFrame, pd.DataFrame]:
+def domain_of(
+    people: pd.DataFrame, association: Association, survey: Survey
+) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The people of a cross-sectional association, marked rather than cut out, and their flow.
 
     Returns
@@ -190,14 +223,19 @@ def domain_of(people: pd.DataFrame, association: Association, survey: Survey) ->
         for name, test in tests.items():
             kept = flow.keep(kept, judge(kept[name], test), box)
     kept = flow.keep(kept, kept[weight] > 0, "survey weight above zero")
-    for name, words in ((association.outcome.variable, "outcome known"), (association.exposure, "group known")):
+    for name, words in (
+        (association.outcome.variable, "outcome known"),
+        (association.exposure, "group known"),
+    ):
         kept = flow.keep(kept, kept[name].notna(), words)
     kept = flow.keep(kept, kept[association.names].notna().all(axis=1), "every adjustment variable known")
     groups = kept[association.exposure]
     event = judge(kept[association.outcome.variable], association.outcome.event).astype(bool)
     for group in groups.cat.categories[groups.cat.categories.isin(groups.unique())]:
         flow.add(str(group), int((groups == group).sum()), None, "arm")
-        flow.add(f"{group}: {association.outcome.label}", int((event & (groups == group)).sum()), None, "event")
+        flow.add(
+            f"{group}: {association.outcome.label}", int((event & (groups == group)).sum()), None, "event"
+        )
     marked = people[people[weight] > 0]
     return (
         marked.assign(

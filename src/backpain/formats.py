@@ -1,4 +1,4 @@
-"""The formats of survey files: which suffix means which, and where the columns of a fixed-width file stand."""
+"""The formats of survey files: which suffix means which, and where fixed-width columns stand."""
 
 from __future__ import annotations
 
@@ -24,15 +24,26 @@ SUFFIXES = {
 COMPRESSED = (".xz", ".gz")
 
 Kind = Literal["number", "text"]
+PAGES = (b"<!doctype html", b"<html")
+
 Layout = Mapping[str, Any] | Iterable[Mapping[str, Any]] | Path | str
 
 
-def format_of(name: Path | str, compressed: bool = True) -> str | None:
-    """The format that a file name says it has, looking through `.xz` and `.gz`; None where the suffix says nothing."""
+def format_of(name: Path | str) -> str | None:
+    """The format that a file's name says it has, perhaps before `.xz` or `.gz`; None if it says none."""
     path = Path(name)
-    if compressed and path.suffix.lower() in COMPRESSED:
+    if path.suffix.lower() in COMPRESSED:
         path = path.with_suffix("")
     return SUFFIXES.get(path.suffix.lower())
+
+
+def is_page(start: bytes) -> bool:
+    """Whether a file's first bytes begin a web page: what a site gives, with a status of success, for a lost file."""
+    return start[:512].lstrip(b"\xef\xbb\xbf \t\r\n").lower().startswith(PAGES)
+
+
+class LayoutError(ValueError):
+    """A layout of a fixed-width file that is lacking, or in which a column cannot stand where it says."""
 
 
 @dataclass(frozen=True)
@@ -46,12 +57,12 @@ class Field:
 
     def __post_init__(self) -> None:
         if not 1 <= self.start <= self.end:
-            raise ValueError(
+            raise LayoutError(
                 f"layout: {self.name} stands in characters {self.start}-{self.end}; "
                 "count from 1, and do not end before the start"
             )
         if self.type not in ("number", "text"):
-            raise ValueError(f"layout: {self.name} has the type {self.type!r}; it is `number` or `text`")
+            raise LayoutError(f"layout: {self.name} has the type {self.type!r}; it is `number` or `text`")
 
     @property
     def width(self) -> int:
@@ -70,11 +81,11 @@ def fields(layout: Layout | None) -> list[Field]:
 
     Raises
     ------
-    ValueError
+    LayoutError
         If there is no layout, or a position or type that cannot be.
     """
     if layout is None:
-        raise ValueError(
+        raise LayoutError(
             "a fixed-width file has no names in it: declare a layout (name, first and last character)"
         )
     if isinstance(layout, Path | str):
@@ -86,7 +97,7 @@ def fields(layout: Layout | None) -> list[Field]:
         found = [_field(str(row["name"]), row) for row in layout]
     twice = sorted({field.name for field in found if [other.name for other in found].count(field.name) > 1})
     if twice:
-        raise ValueError(f"layout: {', '.join(twice)} stands twice; give each column once")
+        raise LayoutError(f"layout: {', '.join(twice)} stands twice; give each column once")
     return found
 
 
@@ -94,7 +105,7 @@ def _field(name: str, place: Any) -> Field:
     if isinstance(place, Mapping):
         place = (place["start"], place["end"], place.get("type") or "number")
     if not isinstance(place, list | tuple) or len(place) not in (2, 3):
-        raise ValueError(
+        raise LayoutError(
             f"layout: {name} needs its first and last character, and its type if it is text: [1, 8, text]"
         )
     kind = cast(Kind, place[2] if len(place) == 3 else "number")

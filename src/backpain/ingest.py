@@ -39,7 +39,12 @@ def places(survey: Survey) -> list[Place]:
     found = []
     for name, file in survey.files.items():
         for wave in file.waves or survey.waves.values:
-            fields = {survey.waves.name: wave, "wave": wave, "yy": str(wave)[-2:], **survey.waves.values[wave]}
+            fields = {
+                survey.waves.name: wave,
+                "wave": wave,
+                "yy": str(wave)[-2:],
+                **survey.waves.values[wave],
+            }
             found.append(Place(name, wave, fields))
     return found + [Place(name, None, {}) for name in survey.lookups]
 
@@ -99,7 +104,9 @@ def ingest(survey: Survey, paths: Lookup[str, Path]) -> Tables:
             continue
         file = survey.files[place.file]
         path = paths[place.receipt]
-        frame = _read_declared(path, file, place) if file.columns else _read_named(path, file, needed[place.file])
+        frame = (
+            _read_declared(path, file, place) if file.columns else _read_named(path, file, needed[place.file])
+        )
         if file.lookup is not None:
             frame = _look_up(frame, lookups[file.lookup.file], file.lookup.by, path)
         tables[place.file].append(frame.assign(wave=place.wave))
@@ -141,11 +148,17 @@ def _read_declared(path: Path, file: File, place: Place) -> pd.DataFrame:
     chosen = {name: _source(sources, place) for name, sources in file.columns.items()}
     named = {source.from_ and place.fill(source.from_) for source in chosen.values()} - {None}
     member = file.object or (place.fill(file.member) if file.member else None)
-    raw = read(path, columns=sorted(str(name) for name in named), format=file.format, layout=file.layout, member=member)
+    raw = read(
+        path,
+        columns=sorted(str(name) for name in named),
+        format=file.format,
+        layout=file.layout,
+        member=member,
+    )
     made: dict[str, Any] = {}
     for name, source in chosen.items():
         made[name] = _column(raw, source, place, path)
-        if len({other.from_ for other in file.columns[name]}) > 1:
+        if len({other.from_ for other in file.columns[name]} - {None}) > 1:
             made[f"{name}.source"] = place.fill(source.from_ or "")
     return pd.DataFrame(made, index=raw.index)
 
@@ -174,5 +187,7 @@ def _column(raw: pd.DataFrame, source: Source, place: Place, path: Path) -> Any:
 
 def _look_up(frame: pd.DataFrame, table: pd.DataFrame, by: str, path: Path) -> pd.DataFrame:
     if table[by].duplicated().any():
-        raise ValueError(f"the lookup for {path} holds {table[by][table[by].duplicated()].iloc[0]!r} twice in {by}")
+        raise ValueError(
+            f"the lookup for {path} holds {table[by][table[by].duplicated()].iloc[0]!r} twice in {by}"
+        )
     return frame.merge(table, on=by, how="left", validate="many_to_one")

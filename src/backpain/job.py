@@ -1,4 +1,4 @@
-"""What every job of the workflow does: write files whole or not at all, and end when the workflow has ended."""
+"""What every job of the workflow does: write files whole or not at all, and end when the workflow ends."""
 
 from __future__ import annotations
 
@@ -27,17 +27,19 @@ _held: dict[str, IO[str]] = {}
 
 @contextmanager
 def finished(path: Path | str, directory: bool = False) -> Iterator[Path]:
-    """Give a temporary path beside `path` to write to; put it in place, complete and on disk, when the block ends.
+    """Give a temporary path beside `path` to write to, and put it in place when the block ends without error.
 
-    The temporary name ends like the final one, so that writers that infer a format from the suffix infer the same. After
-    an error inside the block nothing is left behind and an earlier file at `path` is as it was.
+    The temporary name ends like the final one, so that writers that infer a format from the suffix infer
+    the same. After an error inside the block nothing is left behind and an earlier file at `path` is as it
+    was.
 
     Parameters
     ----------
     path : Path or str
         Where the result goes. Missing parent folders are made.
     directory : bool
-        Make the temporary path a folder, to be filled with files. An earlier folder at `path` is replaced as a whole.
+        Make the temporary path a folder, to be filled with files. An earlier folder at `path` is replaced
+        as a whole.
 
     Yields
     ------
@@ -70,28 +72,28 @@ def finished(path: Path | str, directory: bool = False) -> Iterator[Path]:
 
 
 def parquet(frame: pd.DataFrame, path: Path | str) -> None:
-    """Write a frame as Parquet, whole or not at all; the same frame gives the same bytes. The index is not kept."""
+    """Write a frame as Parquet, whole or not at all; the same frame gives the same bytes. No index."""
     with finished(path) as temporary:
         frame.to_parquet(temporary, index=False)
 
 
 def csv(frame: pd.DataFrame, path: Path | str) -> None:
-    """Write a frame as CSV, whole or not at all; the same frame gives the same bytes on every system. No index."""
+    """Write a frame as CSV, whole or not at all; the same frame gives the same bytes. No index."""
     with finished(path) as temporary:
         frame.to_csv(temporary, index=False, lineterminator="\n", encoding="utf-8")
 
 
 def die_with_parent() -> None:
-    """End this process when the workflow that started it has ended, and show by a lock that it is still at work.
+    """End this process when the workflow that started it has ended, and show by a lock that it is at work.
 
-    A killed Snakemake leaves its script jobs running, and they would write into the folder of the next run. When the
-    environment variable BACKPAIN_WORKFLOW_PID is set, a thread looks five times a second whether that process, the very
-    one and not a later one with its number, is alive, and ends this process with status 1 when it is not. When
-    BACKPAIN_JOBS_LOCK is set, this process shares a lock on the file it names until it ends, so that the next run can
-    wait for it. Without these variables nothing happens.
+    A killed Snakemake leaves its script jobs running, and they would write into the folder of the next run.
+    When the environment variable BACKPAIN_WORKFLOW_PID is set, a thread looks five times a second whether
+    that process, the very one and not a later one with its number, is alive, and ends this process with
+    status 1 when it is not. When BACKPAIN_JOBS_LOCK is set, this process shares a lock on the file it names
+    until it ends, so that the next run can wait for it. Without these variables nothing happens.
 
-    In a batch system the workflow usually runs on another machine, where its process number means nothing; there it is
-    watched only if it is an ancestor of this process.
+    In a batch system the workflow usually runs on another machine, where its process number means nothing;
+    there it is watched only if it is an ancestor of this process.
     """
     _share(os.environ.get(LOCK))
     named = os.environ.get(WORKFLOW)
@@ -122,7 +124,7 @@ def _end() -> None:
 
 
 def _started(process: int) -> str | None:
-    """When a living process was started, in the kernel's ticks; "" where the system does not tell; None if it is dead."""
+    """When a living process was started, in ticks; "" where the system does not tell; None if it is dead."""
     try:
         status = Path(f"/proc/{process}/stat").read_text(encoding="utf-8", errors="replace")
     except OSError:
@@ -144,7 +146,7 @@ def _answers(process: int) -> bool:
 
 
 def _is_later(started: str, own: str | None) -> bool:
-    """Whether a process started after this one: then it is not what started this one, but a later one of that number."""
+    """Whether a process started after this one: then it cannot have started it, and only has the number."""
     return bool(started) and bool(own) and int(started) > int(own or 0)
 
 

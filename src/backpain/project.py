@@ -5,11 +5,17 @@ from __future__ import annotations
 import ast
 import hashlib
 import json
+import os
+import platform
+import subprocess
+import time
 from collections.abc import Iterator, Mapping
-from datetime import date
+from datetime import UTC, date, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
+
+from backpain.job import finished
 
 PACKAGE = Path(__file__).resolve().parent
 ROOT = PACKAGE.parent.parent
@@ -129,3 +135,49 @@ def _plain(value: Any) -> Any:
     if isinstance(value, date):
         return {"date": value.isoformat()}
     raise TypeError(f"digest() takes plain data, not {type(value).__name__} {value!r}; dump the model first")
+
+
+def forget_changed(folder: Path) -> list[Path]:
+    """Remove the receipts whose files have changed or gone, so that the workflow acquires them again.
+
+    Returns the receipts removed. A file counts as changed when its size differs or it is newer than its receipt.
+    """
+    removed = []
+    for receipt in sorted(folder.glob("*.json")):
+        for row in json.loads(receipt.read_text(encoding="utf-8")):
+            place = Path(row["path"])
+            same = place.is_file() and place.stat().st_size == row["size"]
+            if not same or place.stat().st_mtime > receipt.stat().st_mtime:
+                receipt.unlink()
+                removed.append(receipt)
+                break
+    return removed
+
+
+def commit(root: Path = ROOT) -> str:
+    """The commit of the code, with a mark when it was changed since; "unknown" outside a git checkout."""
+    command = ["git", "describe", "--always", "--abbrev=40", "--dirty=, changed since"]
+    try:
+        found = subprocess.run(command, cwd=root, capture_output=True, text=True)
+    except OSError:
+        return "unknown"
+    return found.stdout.strip() or "unknown"
+
+
+def finish(run: str, started: float, root: Path = ROOT) -> None:
+    """Write `results/<run>/run.json`: when the run started and ended, and on what. The only result with a clock in it."""
+    ended = time.time()
+    path = root / "results" / run / "run.json"
+    record = {
+        "run": run,
+        "started": datetime.fromtimestamp(started, UTC).isoformat(timespec="seconds"),
+        "ended": datetime.fromtimestamp(ended, UTC).isoformat(timespec="seconds"),
+        "seconds": round(ended - started, 1),
+        "host": platform.node(),
+        "system": platform.platform(),
+        "processors": os.cpu_count(),
+        "python": platform.python_version(),
+        "commit": commit(root),
+    }
+    with finished(path) as temporary:
+        temporary.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")

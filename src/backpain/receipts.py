@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from backpain.acquire import Receipt
+from backpain.ingest import wanted
 from backpain.job import finished
+from backpain.spec import Survey
 
 
 def write_receipts(receipts: list[Receipt], path: Path | str) -> None:
@@ -35,7 +38,9 @@ def paths(path: Path | str) -> dict[str, Path]:
     for row in read_receipts(path):
         place = Path(row["path"])
         if not place.is_file():
-            raise FileNotFoundError(f"{place}: was here when the receipt {path} was written and is gone; put it back")
+            raise FileNotFoundError(
+                f"{place}: was here when the receipt {path} was written and is gone; put it back"
+            )
         if place.stat().st_size != row["size"]:
             raise ValueError(
                 f"{place}: has {place.stat().st_size} bytes, {row['size']} when the receipt was written; "
@@ -45,18 +50,11 @@ def paths(path: Path | str) -> dict[str, Path]:
     return found
 
 
-def forget_changed(folder: Path) -> list[Path]:
-    """Remove the receipts whose files have changed or gone, so that the workflow acquires them again.
-
-    Returns the receipts removed. A file counts as changed when its size differs or it is newer than its receipt.
-    """
-    removed = []
-    for receipt in sorted(folder.glob("*.json")):
-        for row in read_receipts(receipt):
-            place = Path(row["path"])
-            same = place.is_file() and place.stat().st_size == row["size"]
-            if not same or place.stat().st_mtime > receipt.stat().st_mtime:
-                receipt.unlink()
-                removed.append(receipt)
-                break
-    return removed
+def simulated_receipts(survey: Survey, folder: Path) -> list[Receipt]:
+    """Receipts of the raw files that a simulated run has written below a folder."""
+    found = []
+    for item in wanted(survey):
+        path = folder / item.path
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        found.append(Receipt(item.name, path, path.stat().st_size, digest, "simulated"))
+    return found

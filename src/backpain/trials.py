@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +10,7 @@ import pandas as pd
 
 from backpain.cohort import skeleton_of
 from backpain.design import Design, mean
-from backpain.diagnose import PASSED, balance, diagnostics, gate, missingness, overlap, table_one
+from backpain.diagnose import PASSED, balance, checks, diagnostics, gate, missingness, overlap, table_one
 from backpain.estimate import associate, estimate, minimal_detectable_difference
 from backpain.nuisance import fit_nuisance
 from backpain.spec import Association, Plan, Protocol, Survey, variations
@@ -35,7 +35,9 @@ class Diagnosis:
     missingness: pd.DataFrame
 
 
-def diagnose_trial(participants: pd.DataFrame, skeleton: pd.DataFrame, protocol: Protocol, survey: Survey) -> Diagnosis:
+def diagnose_trial(
+    participants: pd.DataFrame, skeleton: pd.DataFrame, protocol: Protocol, survey: Survey
+) -> Diagnosis:
     """Diagnose every variation of a trial.
 
     Parameters
@@ -53,21 +55,28 @@ def diagnose_trial(participants: pd.DataFrame, skeleton: pd.DataFrame, protocol:
     main = protocol.assignment.names
     found: dict[str, list[pd.DataFrame]] = {"diagnostics": [], "balance": [], "overlap": []}
     for name, plan, people in _each(participants, protocol, survey):
-        nuisance = fit_nuisance(people, plan.assignment.terms)
-        compared = [covariate for covariate in (plan.assignment.names or main) if people[covariate].notna().all()]
-        differences = balance(people, compared, people["weight"], nuisance.analysis_weight)
-        checks = diagnostics(
+        nuisance = fit_nuisance(people, plan.assignment.terms, lost=plan.follow_up.lost)
+        if not nuisance.converged:
+            found["diagnostics"].append(_headed(_no_weights(plan), survey, protocol, name))
+            continue
+        # An unadjusted variation is compared on what the main analysis adjusts for, among people in whom it is known.
+        compared = plan.assignment.names or main
+        known = people[compared].notna().all(axis=1)
+        differences = balance(people[known], compared, people.loc[known, "weight"], nuisance.analysis_weight[known])
+        found_checks = diagnostics(
             people, differences, nuisance.propensity, nuisance.analysis_weight, plan.gate.model_dump()
         )
         parts = {
-            "diagnostics": checks,
+            "diagnostics": pd.concat([found_checks, _seen_again(people)], ignore_index=True),
             "balance": differences,
             "overlap": overlap(nuisance.propensity, people["treated"], people["weight"]),
         }
         for kind, frame in parts.items():
             found[kind].append(_headed(frame, survey, protocol, name))
     everyone = participants[participants["variation"] == "main"]
-    design = Design.of(everyone, skeleton=skeleton_of(skeleton, protocol, survey), lonely=survey.design.lonely)
+    design = Design.of(
+        everyone, skeleton=skeleton_of(skeleton, protocol, survey), lonely=survey.design.lonely
+    )
     described = table_one(everyone, protocol.table_one, interval=_interval(design))
     lacking = missingness(everyone, protocol.table_one)
     return Diagnosis(
@@ -78,7 +87,11 @@ def diagnose_trial(participants: pd.DataFrame, skeleton: pd.DataFrame, protocol:
 
 
 def estimate_trial(
-    participants: pd.DataFrame, skeleton: pd.DataFrame, checks: pd.DataFrame, protocol: Protocol, survey: Survey
+    participants: pd.DataFrame,
+    skeleton: pd.DataFrame,
+    diagnosed: pd.DataFrame,
+    protocol: Protocol,
+    survey: Survey,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Estimate every variation of a trial.
 
@@ -86,7 +99,7 @@ def estimate_trial(
     ----------
     participants, skeleton
         What `emulate` returned.
-    checks
+    diagnosed
         The diagnostics of `diagnose_trial`; each estimate carries the gate that follows from them.
     protocol, survey
         The declarations.
@@ -105,8 +118,9 @@ def estimate_trial(
             skeleton_of(skeleton, plan, survey),
             survey.design.lonely,
             estimators=estimators,
+            lost=plan.follow_up.lost,
         )
-        opened = DESCRIPTION if plan.description_only else gate(checks[checks["variation"] == name])
+        opened = DESCRIPTION if plan.description_only else gate(diagnosed[diagnosed["variation"] == name])
         rows = rows.assign(
             estimand=protocol.emulates,
             outcome=plan.outcome.variable,
@@ -159,8 +173,31 @@ def _each(
         yield name, plan, chosen.reset_index(drop=True)
 
 
+def _no_weights(plan: Plan) -> pd.DataFrame:
+    """The checks of a variation whose models of treatment or loss cannot be used: none of them is passed."""
+    thresholds = plan.gate.model_dump()
+    return checks(dict.fromkeys(thresholds, np.nan), thresholds)
+
+
+def _seen_again(people: pd.DataFrame) -> pd.DataFrame:
+    """The share of those without a record at follow-up who were found there by a match, by arm."""
+    ways = people["seen_by"].dropna().unique()
+    without = people[people["seen_by"].isna() | (people["seen_by"] != "record")]
+    rows = [
+        {"check": f"matched_share_without_record_{arm}", "value": group["seen_by"].notna().mean()}
+        for arm, group in (
+            ("treated", without[without["treated"]]),
+            ("untreated", without[~without["treated"]]),
+        )
+        if len(ways) > 1 and len(group)
+    ]
+    return pd.DataFrame(rows, columns=["check", "value"]).astype({"value": float})
+
+
 def _headed(frame: pd.DataFrame, survey: Survey, protocol: Protocol, variation: str) -> pd.DataFrame:
-    head = pd.DataFrame({"survey": survey.name, "analysis": protocol.name, "variation": variation}, index=frame.index)
+    head = pd.DataFrame(
+        {"survey": survey.name, "analysis": protocol.name, "variation": variation}, index=frame.index
+    )
     return pd.concat([head, frame], axis=1)
 
 
@@ -173,14 +210,16 @@ def _detectable(rows: pd.DataFrame, estimator: str) -> pd.DataFrame:
             {
                 "risk_untreated": mine.loc[("risk", "untreated"), "estimate"],
                 "se": contrast["se"],
-                "detectable_difference": minimal_detectable_difference(contrast["se"], contrast["design_df"], power=POWER),
+                "detectable_difference": minimal_detectable_difference(
+                    contrast["se"], contrast["design_df"], power=POWER
+                ),
                 "power": POWER,
             }
         ]
     )
 
 
-def _interval(design: Design):  # noqa: ANN202
+def _interval(design: Design) -> Callable[[np.ndarray, np.ndarray], tuple[float, float]]:
     def interval(values: np.ndarray, domain: np.ndarray) -> tuple[float, float]:
         found = mean(np.where(domain, values, 0).astype(float), design, domain=domain)
         return found.low, found.high
@@ -188,4 +227,12 @@ def _interval(design: Design):  # noqa: ANN202
     return interval
 
 
-__all__ = ["DESCRIPTION", "ESTIMATES", "PASSED", "Diagnosis", "associate_survey", "diagnose_trial", "estimate_trial"]
+__all__ = [
+    "DESCRIPTION",
+    "ESTIMATES",
+    "PASSED",
+    "Diagnosis",
+    "associate_survey",
+    "diagnose_trial",
+    "estimate_trial",
+]

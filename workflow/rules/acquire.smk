@@ -3,13 +3,13 @@ rule acquire:
     input:
         code=code("ingest"),
         lock=LOCK,
-    params:
-        declaration=lambda wildcards: declared(survey=wildcards.survey, part="files"),
     output:
         receipt="<results>/acquired/{survey}.json",
     log:
         "<results>/logs/acquire/{survey}.log",
     conda:
         "../../environment.yml"
+    params:
+        declaration=lambda wildcards: declared(survey=wildcards.survey, part="files"),
     script:
         "../scripts/acquire.py"

@@ -4,8 +4,6 @@ rule emulate:
         people="<results>/harmonised/{survey}.parquet",
         code=code("cohort"),
         lock=LOCK,
-    params:
-        declaration=lambda wildcards: declared(protocol=wildcards.protocol, survey=wildcards.survey, part="design"),
     output:
         participants="<results>/trials/{protocol}/{survey}.parquet",
         skeleton="<results>/trials/{protocol}/{survey}.skeleton.parquet",
@@ -14,6 +12,10 @@ rule emulate:
         "<results>/logs/emulate/{protocol}/{survey}.log",
     conda:
         "../../environment.yml"
+    params:
+        declaration=lambda wildcards: declared(
+            protocol=wildcards.protocol, survey=wildcards.survey, part="design"
+        ),
     script:
         "../scripts/emulate.py"
 
@@ -25,8 +27,6 @@ rule diagnose:
         skeleton="<results>/trials/{protocol}/{survey}.skeleton.parquet",
         code=code("trials"),
         lock=LOCK,
-    params:
-        declaration=lambda wildcards: declared(protocol=wildcards.protocol, survey=wildcards.survey, part="design"),
     output:
         diagnostics="<results>/trials/{protocol}/{survey}.diagnostics.csv",
         balance="<results>/trials/{protocol}/{survey}.balance.csv",
@@ -37,6 +37,10 @@ rule diagnose:
         "<results>/logs/diagnose/{protocol}/{survey}.log",
     conda:
         "../../environment.yml"
+    params:
+        declaration=lambda wildcards: declared(
+            protocol=wildcards.protocol, survey=wildcards.survey, part="design"
+        ),
     script:
         "../scripts/diagnose.py"
 
@@ -49,8 +53,6 @@ rule estimate:
         diagnostics="<results>/trials/{protocol}/{survey}.diagnostics.csv",
         code=code("trials"),
         lock=LOCK,
-    params:
-        declaration=lambda wildcards: declared(protocol=wildcards.protocol, survey=wildcards.survey, part="design"),
     output:
         estimates="<results>/trials/{protocol}/{survey}.estimates.csv",
         detectable="<results>/trials/{protocol}/{survey}.detectable.csv",
@@ -58,6 +60,10 @@ rule estimate:
         "<results>/logs/estimate/{protocol}/{survey}.log",
     conda:
         "../../environment.yml"
+    params:
+        declaration=lambda wildcards: declared(
+            protocol=wildcards.protocol, survey=wildcards.survey, part="design"
+        ),
     script:
         "../scripts/estimate.py"
 
@@ -68,10 +74,6 @@ rule associate:
         people="<results>/harmonised/{survey}.parquet",
         code=code("trials"),
         lock=LOCK,
-    params:
-        declaration=lambda wildcards: declared(
-            association=wildcards.association, survey=wildcards.survey, part="design"
-        ),
     output:
         estimates="<results>/associations/{association}/{survey}.estimates.csv",
         flow="<results>/associations/{association}/{survey}.flow.csv",
@@ -79,5 +81,9 @@ rule associate:
         "<results>/logs/associate/{association}/{survey}.log",
     conda:
         "../../environment.yml"
+    params:
+        declaration=lambda wildcards: declared(
+            association=wildcards.association, survey=wildcards.survey, part="design"
+        ),
     script:
         "../scripts/associate.py"

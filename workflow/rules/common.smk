@@ -4,17 +4,28 @@ import time
 sys.path.insert(0, str(Path(workflow.basedir) / "src"))
 
 from backpain.declared import declared
-from backpain.project import code, finish
+from backpain.project import code, commit, finish, forget_changed
 from backpain.spec import check_run
 
 STARTED = time.time()
 RUN = check_run(run)
+if not RUN.simulated:
+    # Survey files are nobody's output, so Snakemake does not watch them: a changed one takes its receipt with it.
+    forget_changed(Path("results") / run / "acquired")
 LOCK = "requirements.lock"
-FIGURES = {
-    "people": ["flow", "windows", "missingness"],
-    "diagnostics": ["balance", "overlap"],
-    "effects": ["risks", "forest", "detectable"],
-}
+TABLES = [
+    "estimates",
+    "flow",
+    "diagnostics",
+    "balance",
+    "overlap",
+    "table1",
+    "missingness",
+    "detectable",
+]
+TABLES += ["truth"] if RUN.simulated else []
+PER_SURVEY = ["cleaning", "published", "harmonisation"]
+TEMPLATE = ["report.html.j2", "style.css", "captions.yaml"]
 
 
 wildcard_constraints:
@@ -25,9 +36,32 @@ wildcard_constraints:
 
 def trials(pattern):
     """One path for each trial and survey of the run."""
-    return [pattern.format(protocol=protocol, survey=survey) for protocol, survey in RUN.trials]
+    return [
+        pattern.format(protocol=protocol, survey=survey)
+        for protocol, survey in RUN.trials
+    ]
 
 
 def associations(pattern):
     """One path for each association and survey of the run."""
-    return [pattern.format(association=name, survey=survey) for name, survey in RUN.associations]
+    return [
+        pattern.format(association=name, survey=survey)
+        for name, survey in RUN.associations
+    ]
+
+
+def pieces(kind):
+    """The pieces of one result table over all analyses of the run."""
+    if kind in PER_SURVEY:
+        return [f"<results>/{kind}/{survey}.csv" for survey in RUN.surveys]
+    found = trials(f"<results>/trials/{{protocol}}/{{survey}}.{kind}.csv")
+    if kind in ("estimates", "flow"):
+        found += associations(
+            f"<results>/associations/{{association}}/{{survey}}.{kind}.csv"
+        )
+    return found
+
+
+def tables():
+    """Every result table by its name."""
+    return {kind: f"<results>/{kind}.csv" for kind in [*TABLES, *PER_SURVEY, "claims"]}

@@ -4,8 +4,6 @@ rule ingest:
         receipt="<results>/acquired/{survey}.json",
         code=code("clean"),
         lock=LOCK,
-    params:
-        declaration=lambda wildcards: declared(survey=wildcards.survey, part="raw"),
     output:
         tables=directory("<results>/ingested/{survey}"),
         cleaning="<results>/cleaning/{survey}.csv",
@@ -13,6 +11,8 @@ rule ingest:
         "<results>/logs/ingest/{survey}.log",
     conda:
         "../../environment.yml"
+    params:
+        declaration=lambda wildcards: declared(survey=wildcards.survey, part="raw"),
     script:
         "../scripts/ingest.py"
 
@@ -23,8 +23,6 @@ rule harmonise:
         tables="<results>/ingested/{survey}",
         code=code("harmonise"),
         lock=LOCK,
-    params:
-        declaration=lambda wildcards: declared(survey=wildcards.survey, part="variables"),
     output:
         people="<results>/harmonised/{survey}.parquet",
         published="<results>/published/{survey}.csv",
@@ -33,5 +31,9 @@ rule harmonise:
         "<results>/logs/harmonise/{survey}.log",
     conda:
         "../../environment.yml"
+    params:
+        declaration=lambda wildcards: declared(
+            survey=wildcards.survey, part="variables"
+        ),
     script:
         "../scripts/harmonise.py"

@@ -3,10 +3,6 @@ rule simulate:
     input:
         code=code("simulate"),
         lock=LOCK,
-    params:
-        declaration=lambda wildcards: declared(run=run, survey=wildcards.survey),
-        people=RUN.people,
-        seed=RUN.seed,
     output:
         raw=directory("<results>/simulated/{survey}"),
         receipt="<results>/acquired/{survey}.json",
@@ -14,6 +10,10 @@ rule simulate:
         "<results>/logs/simulate/{survey}.log",
     conda:
         "../../environment.yml"
+    params:
+        declaration=lambda wildcards: declared(run=run, survey=wildcards.survey),
+        people=RUN.people,
+        seed=RUN.seed,
     script:
         "../scripts/simulate.py"
 
@@ -23,14 +23,16 @@ rule plant:
     input:
         code=code("simulate"),
         lock=LOCK,
-    params:
-        declaration=lambda wildcards: declared(survey=wildcards.survey, protocol=wildcards.protocol),
-        seed=RUN.seed,
     output:
         truth="<results>/trials/{protocol}/{survey}.truth.csv",
     log:
         "<results>/logs/plant/{protocol}/{survey}.log",
     conda:
         "../../environment.yml"
+    params:
+        declaration=lambda wildcards: declared(
+            survey=wildcards.survey, protocol=wildcards.protocol
+        ),
+        seed=RUN.seed,
     script:
         "../scripts/plant.py"

@@ -6,7 +6,10 @@ from backpain.spec import load_association, load_survey
 from backpain.trials import associate_survey
 
 die_with_parent()
-association, survey = load_association(snakemake.wildcards.association), load_survey(snakemake.wildcards.survey)
+association, survey = (
+    load_association(snakemake.wildcards.association),
+    load_survey(snakemake.wildcards.survey),
+)
 people = pd.read_parquet(snakemake.input.people)
 
 marked, flow = domain_of(people, association, survey)

@@ -1,6 +1,6 @@
 """What is looked at before an estimate: balance, overlap, weights, missing values, loss; and the gate."""
 
-from backpain.diagnose.checks import PASSED, diagnostics, gate
+from backpain.diagnose.checks import PASSED, checks, diagnostics, gate
 from backpain.diagnose.describe import loss, missingness, table_one
 from backpain.diagnose.differences import balance, standardised_difference
 from backpain.diagnose.weights import (
@@ -14,6 +14,7 @@ from backpain.diagnose.weights import (
 __all__ = [
     "PASSED",
     "balance",
+    "checks",
     "diagnostics",
     "effective_sample_size",
     "gate",

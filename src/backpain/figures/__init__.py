@@ -1,25 +1,23 @@
-"""Figures: they only draw. Each function takes frames and returns a matplotlib figure; `save` writes it as SVG."""
+"""Figures: they only draw. Each takes frames and returns a matplotlib figure; `save` writes it as SVG.
 
-from backpain.figures.diagnostics import love, overlap
-from backpain.figures.effects import absolute_risks, detectable, forest, groups
-from backpain.figures.evidence import evidence
-from backpain.figures.gallery import draw
-from backpain.figures.people import flow, missingness, windows
+Each room has a `draw(results, facts)` that returns all its figures of a run by the name the report looks for.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from backpain.figures import diagnostics, effects, evidence, people
 from backpain.figures.style import STYLE, save, svg
 
-__all__ = [
-    "STYLE",
-    "absolute_risks",
-    "detectable",
-    "draw",
-    "evidence",
-    "flow",
-    "forest",
-    "groups",
-    "love",
-    "missingness",
-    "overlap",
-    "save",
-    "svg",
-    "windows",
-]
+ROOMS = (people, diagnostics, effects, evidence)
+
+
+def draw(results: Mapping[str, pd.DataFrame], facts: Mapping[str, Any]) -> dict[str, Figure]:
+    """All figures of a run, by name; results and facts are those of `backpain.report.render`."""
+    return {name: figure for room in ROOMS for name, figure in room.draw(results, facts).items()}
+
+
+__all__ = ["STYLE", "diagnostics", "draw", "effects", "evidence", "people", "save", "svg"]

@@ -2,34 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
 from matplotlib.figure import Figure
 
 from backpain.figures.style import STYLE, canvas, label, require, rows_axis, styled, write
+from backpain.tables.conceal import conceal
 from backpain.tables.numbers import percent
+from backpain.tables.pick import sections
 
 
 @styled
-def love(frame: pd.DataFrame, variables: dict[str, dict[str, Any]], limit: float = 0.1) -> Figure:
+def love(frame: pd.DataFrame, variables: Mapping[str, Mapping[str, Any]], limit: float = 0.1) -> Figure:
     """How far apart the arms are on each covariate, before and after adjustment.
 
-    frame: the rows of balance.csv of one survey, analysis and variation. limit: the gate's largest difference.
+    frame: the rows of balance.csv of one survey, analysis and variation. limit: the gate's largest
+    difference.
     """
     require(frame, ["covariate", "level", "stage", "smd"], "balance")
     wide = frame.assign(level=frame["level"].fillna(""), smd=frame["smd"].abs()).pivot_table(
         index=["covariate", "level"], columns="stage", values="smd", sort=False
     )
     wide = wide.reindex(columns=["before", "after"]).sort_values("before", ascending=False)
-    figure, axes = canvas(0.265 * len(wide) + 1.05, 0.33, 0.97, 0.62)
+    figure, axes = canvas(0.275 * len(wide) + 1.05, 0.33, 0.97, 0.62)
     rows_axis(axes, len(wide), 0)
-    for row, ((name, level), pair) in enumerate(wide.iterrows()):  # type: ignore[misc]
-        write(axes, 0.315, row, label(variables, str(name), str(level)), ha="right")
+    for row, pair in enumerate(wide.reset_index().to_dict("records")):
+        write(axes, 0.315, row, label(variables, pair["covariate"], pair["level"]), ha="right")
         axes.plot([pair["before"], pair["after"]], [row, row], color=STYLE["faint"], linewidth=1.5, zorder=1)
     rows = range(len(wide))
     axes.scatter(wide["before"], rows, s=34, facecolor=STYLE["paper"], edgecolor=STYLE["untreated"], linewidth=1.5)
-    axes.scatter(wide["after"], rows, s=34, color=STYLE["treated"], zorder=3)
+    axes.scatter(wide["after"], rows, s=34, color=STYLE["treated"], zorder=3, clip_on=False)
     axes.axvline(limit, color=STYLE["ink"], linewidth=0.9, linestyle=(0, (4, 3)))
     top = wide.iloc[0]
     axes.text(top["before"], -0.85, "before", ha="center", color=STYLE["untreated"])
@@ -63,3 +67,17 @@ def overlap(frame: pd.DataFrame) -> Figure:
     axes.set_yticks([-top, -top / 2, 0, top / 2, top])
     axes.set_xlabel("Estimated probability of being treated (share of each arm in each bin)")
     return figure
+
+
+def draw(results: Mapping[str, pd.DataFrame], facts: Mapping[str, Any]) -> dict[str, Figure]:
+    """Balance and overlap of each trial and survey: "<analysis>.<survey>.<figure>".
+
+    results and facts are those of `backpain.report.render`.
+    """
+    drawn = {}
+    for section in sections(conceal(results, int(facts["smallest_cell"])), facts):
+        if section.kind == "trial":
+            name = f"{section.name}.{section.survey}"
+            drawn[f"{name}.love"] = love(section.balance, facts["variables"], section.limit)
+            drawn[f"{name}.overlap"] = overlap(section.rows("overlap", "main"))
+    return drawn

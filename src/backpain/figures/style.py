@@ -1,15 +1,15 @@
 """The house style of every figure, and how figures become files.
 
-Colours are named for what they mean and differ from one another, so the report can exchange them for a dark page.
-They can be told apart with any common colour blindness and are never the only sign: arms are also told apart by
-position or shape. Text stays text in the SVG, one line each, so it is read aloud, found by search and set in the
-page's own font.
+Colours are named for what they mean and differ from one another, so the report can exchange them for a dark
+page. They can be told apart with any common colour blindness and are never the only sign: arms are also told
+apart by position or shape. Text stays text in the SVG, one line each, so it is read aloud, found by search
+and set in the page's own font.
 """
 
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import wraps
 from pathlib import Path
 from typing import Any, ParamSpec
@@ -19,8 +19,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
+from matplotlib.transforms import blended_transform_factory
 
-from backpain.tables.numbers import sentence, words
+from backpain.tables import views
 
 STYLE = {
     "ink": "#1c2733",
@@ -35,7 +36,8 @@ STYLE = {
     "band": "#dfe6ee",
 }
 WIDTH = 10.0  # inches; 720 units of the SVG
-FONT = 10.5
+SLIM = 5.4  # inches; for figures that must be read on a phone
+FONT = 11.0
 RC: dict[str, Any] = {
     "font.family": "sans-serif",
     "font.sans-serif": ["DejaVu Sans"],
@@ -61,20 +63,27 @@ RC: dict[str, Any] = {
 Drawing = ParamSpec("Drawing")
 
 
+def settings() -> Any:
+    """Matplotlib's own defaults with the house style over them, so that no user's settings show."""
+    return {**mpl.rcParamsDefault, **RC, "backend": mpl.rcParams["backend"]}
+
+
 def styled(draw: Callable[Drawing, Figure]) -> Callable[Drawing, Figure]:
     """Draw in the house style whatever the caller's settings are."""
 
     @wraps(draw)
     def drawn(*arguments: Drawing.args, **options: Drawing.kwargs) -> Figure:
-        with mpl.rc_context({**mpl.rcParamsDefault, **RC, "backend": mpl.rcParams["backend"]}):
+        with mpl.rc_context(settings()):
             return draw(*arguments, **options)
 
     return drawn
 
 
-def canvas(height: float, left: float = 0.02, right: float = 0.98, bottom: float = 0.6) -> tuple[Figure, Axes]:
-    """A figure this many inches high with one plot in it; bottom margin in inches, sides in shares of the width."""
-    figure = Figure(figsize=(WIDTH, height))
+def canvas(
+    height: float, left: float = 0.02, right: float = 0.98, bottom: float = 0.6, width: float = WIDTH
+) -> tuple[Figure, Axes]:
+    """A figure with one plot in it: height, bottom margin and width in inches, sides in shares of the width."""
+    figure = Figure(figsize=(width, height))
     axes = figure.add_axes((left, bottom / height, right - left, 1 - (bottom + 0.15) / height))
     return figure, axes
 
@@ -82,7 +91,7 @@ def canvas(height: float, left: float = 0.02, right: float = 0.98, bottom: float
 def svg(figure: Figure) -> str:
     """The figure as SVG text; the same figure gives the same bytes."""
     buffer = io.StringIO()
-    with mpl.rc_context(RC):
+    with mpl.rc_context(settings()):
         FigureCanvasSVG(figure).print_svg(
             buffer, metadata={"Date": None, "Creator": None, "Format": None, "Type": None}
         )
@@ -94,13 +103,12 @@ def save(figure: Figure, path: Path | str) -> None:
     Path(path).write_text(svg(figure), encoding="utf-8")
 
 
-def label(variables: dict[str, dict[str, Any]], name: str, level: str = "") -> str:
+def label(variables: Mapping[str, Mapping[str, Any]], name: str, code: Any = "") -> str:
     """A variable's declared label, with its level's: "Sex: Women". An undeclared name is shown as words."""
-    declared = variables.get(name, {})
-    text = declared.get("label", sentence(words(name)))
-    if not level or pd.isna(level):
+    text = views.label(variables, name, unit=False)
+    if code == "" or pd.isna(code):
         return text
-    return f"{text}: {declared.get('categories', {}).get(level, words(str(level)))}"
+    return f"{text}, squared" if code == "squared" else f"{text}: {views.level(variables, name, code)}"
 
 
 def require(frame: pd.DataFrame, columns: list[str], table: str) -> None:
@@ -121,8 +129,6 @@ def rows_axis(axes: Axes, number: int, zero: float | None = None) -> None:
 
 def write(axes: Axes, x: float, y: float, text: str, **options: Any) -> None:
     """Text at a share of the figure's width and a row of the plot."""
-    from matplotlib.transforms import blended_transform_factory
-
     figure = axes.get_figure()
     assert figure is not None
     where = blended_transform_factory(figure.transFigure, axes.transData)

@@ -50,7 +50,9 @@ def harmonise(tables: Tables, survey: Survey, variables: dict[str, Variable]) ->
     people = gather(tables, survey)
     mapper = Mapper(tables, people, survey, variables)
     made = {
-        name: mapper.variable(name) for name, mapping in survey.variables.items() if mapping.unavailable is None
+        name: mapper.variable(name)
+        for name, mapping in survey.variables.items()
+        if mapping.unavailable is None
     }
     kept = [
         column
@@ -72,14 +74,23 @@ def matrix(survey: Survey, variables: dict[str, Variable]) -> pd.DataFrame:
         elif mapping.unavailable is not None:
             status, how, reason = "unavailable", "", mapping.unavailable
         else:
-            status, how, reason = ("derived" if mapping.derive else "mapped"), describe(mapping), mapping.because or ""
+            status, how, reason = (
+                ("derived" if mapping.derive else "mapped"),
+                describe(mapping),
+                mapping.because or "",
+            )
         rows.append((survey.name, name, variable.label, status, how, reason))
     return pd.DataFrame(rows, columns=["survey", "variable", "label", "status", "how", "reason"])
 
 
 def describe(mapping: Mapping) -> str:
     """A mapping in one line, as near to the declaration as a line can be."""
-    uses = ", ".join(dict.fromkeys(f"{file}.{column}" for file, columns, _ in mapping.uses() for column in columns))
+    uses = ", ".join(
+        dict.fromkeys(f"{file}.{column}" for file, columns, _ in mapping.uses() for column in columns)
+    )
     needs = ", ".join(sorted(mapping.needs()))
-    what = {"from": "recoded" if mapping.recode else "cut" if mapping.cut else "as is", "derive": str(mapping.derive)}
+    what = {
+        "from": "recoded" if mapping.recode else "cut" if mapping.cut else "as is",
+        "derive": str(mapping.derive),
+    }
     return f"{what.get(mapping.kind, mapping.kind.replace('_', ' '))}: {uses or needs}"

@@ -52,7 +52,13 @@ def _base(table: pd.DataFrame, survey: Survey) -> tuple[pd.DataFrame, int]:
     design = survey.design
     named = {design.strata: "stratum", design.cluster: "psu"}
     weights = {column: f"weight_{name}" for name, column in design.weights.items()}
-    joining = [column for link in survey.links if link.to == survey.base for column in link.by if column not in weights]
+    joining = [
+        column
+        for link in survey.links
+        if link.to == survey.base
+        for column in link.by
+        if column not in weights
+    ]
     columns = list(dict.fromkeys(["wave", *key, *joining, *named, *weights]))
     rows = table[columns].drop_duplicates(["wave", *key], ignore_index=True)
     people = pd.DataFrame(
@@ -72,7 +78,9 @@ def _base(table: pd.DataFrame, survey: Survey) -> tuple[pd.DataFrame, int]:
 
 def _name(rows: pd.DataFrame, key: list[str]) -> pd.Series:
     texts = [
-        rows[column].astype("int64").astype(str) if pd.api.types.is_float_dtype(rows[column]) else rows[column].astype(str)
+        rows[column].astype("int64").astype(str)
+        if pd.api.types.is_float_dtype(rows[column])
+        else rows[column].astype(str)
         for column in key
     ]
     named = texts[0]
@@ -88,7 +96,10 @@ def _order(people: pd.DataFrame, survey: Survey) -> pd.Series:
         order = {wave: (position if survey.kind == "panel" else 0) for position, wave in enumerate(waves)}
         return people["wave"].map(order)
     pairs = {(panel, wave): i for panel, waves in survey.waves.panels.items() for i, wave in enumerate(waves)}
-    found = [pairs.get((int(panel), wave)) for panel, wave in zip(people[str(survey.waves.panel)], people["wave"], strict=True)]
+    found = [
+        pairs.get((int(panel), wave))
+        for panel, wave in zip(people[str(survey.waves.panel)], people["wave"], strict=True)
+    ]
     return pd.Series(found, index=people.index, dtype="float64")
 
 
@@ -135,7 +146,11 @@ def _attach(
 def _take(table: pd.DataFrame, position: np.ndarray) -> pd.DataFrame:
     """Rows of a table by position; a missing position gives a row of missing values."""
     logical = {column: "boolean" for column in table.columns if pd.api.types.is_bool_dtype(table[column])}
-    filled = table.reset_index(drop=True).astype(logical).reindex(pd.Index(np.where(np.isnan(position), -1, position).astype(int)))
+    filled = (
+        table.reset_index(drop=True)
+        .astype(logical)
+        .reindex(pd.Index(np.where(np.isnan(position), -1, position).astype(int)))
+    )
     return filled.reset_index(drop=True)
 
 
@@ -144,13 +159,17 @@ def _seek_again(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Look for the persons without a row in the next wave among everyone in the next wave's file."""
     seen = set(zip(base["person"], base["order"], strict=True))
-    last = [(person, order + 1) not in seen for person, order in zip(base["person"], base["order"], strict=True)]
+    last = [
+        (person, order + 1) not in seen for person, order in zip(base["person"], base["order"], strict=True)
+    ]
     waves = _next_wave(base)
     asked = base[np.array(last) & waves.notna() & (base[f"link_{link.add}"] == "linked")]
     wanted = linked.loc[asked.index].assign(wave=waves[asked.index], row=asked.index)
     same = [column for column, how in link.by.items() if how == "same"]
     pairs = wanted[["wave", "row", *link.by]].merge(
-        table.assign(position=np.arange(len(table)))[["wave", "position", *link.by]], on=["wave", *same], suffixes=("", "_later")
+        table.assign(position=np.arange(len(table)))[["wave", "position", *link.by]],
+        on=["wave", *same],
+        suffixes=("", "_later"),
     )
     for column, how in link.by.items():
         if how != "same" and how.later is not None:
@@ -171,5 +190,7 @@ def _next_wave(base: pd.DataFrame) -> pd.Series:
     steps = pd.DataFrame({"panel": group, "order": base["order"], "wave": base["wave"]}).drop_duplicates()
     lookup = {(p, o): w for p, o, w in steps.itertuples(index=False)}
     return pd.Series(
-        [lookup.get((p, o + 1)) for p, o in zip(group, base["order"], strict=True)], index=base.index, dtype="object"
+        [lookup.get((p, o + 1)) for p, o in zip(group, base["order"], strict=True)],
+        index=base.index,
+        dtype="object",
     ).astype("Float64" if pd.api.types.is_numeric_dtype(base["wave"]) else "object")

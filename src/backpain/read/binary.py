@@ -22,7 +22,7 @@ OTHER_ENCODING = "WINDOWS-1252"
 def read_xport(path: Path, request: Request) -> pd.DataFrame:
     """SAS transport (version 5 or 8). Zeros are zeros; the special missing values .A-.Z are missing."""
     frame, about = _statistics_package(pyreadstat.read_xport, path, request)
-    _refuse_cut_xport(path, about)
+    _refuse_cut_xport(path, len(frame), sum(about.variable_storage_width.values()))
     return frame
 
 
@@ -62,8 +62,9 @@ def _statistics_package(
     chosen = choose(request.columns, about.column_names)
     if not chosen:
         raise ReadError("has no columns, or none were asked for; name the columns to read")
-    frame, about = _decoded(reader, path, usecols=chosen, disable_datetime_conversion=True, **how)
-    return _without_letters(frame[chosen], about), about
+    frame, read = _decoded(reader, path, usecols=chosen, disable_datetime_conversion=True, **how)
+    # What was read knows the chosen columns only; `about` knows them all.
+    return _without_letters(frame[chosen], read), about
 
 
 def _decoded(reader: Callable[..., Any], path: Path, **how: Any) -> tuple[pd.DataFrame, Any]:
@@ -96,26 +97,26 @@ def _without_letters(frame: pd.DataFrame, about: Any) -> pd.DataFrame:
     return same
 
 
-def _refuse_cut_xport(path: Path, about: Any) -> None:
+def _refuse_cut_xport(path: Path, rows: int, width: int) -> None:
     """A transport file does not say how many rows it has: one that was cut short reads as a shorter one.
 
-    Records have 80 bytes, rows have the sum of the columns' widths, and what stays after the last row is blank.
+    Records have 80 bytes, rows have the sum of the columns' widths, and what stays after the last row is
+    blank.
     """
     size = path.stat().st_size
-    width = sum(about.variable_storage_width.values())
     with path.open("rb") as handle:
         head = handle.read(min(size, 1_000_000))
         first = head.find(b"HEADER RECORD*******OBS")
         while first % 80 and first != -1:
             first = head.find(b"HEADER RECORD*******OBS", first + 1)
-        handle.seek(first + 80 + about.number_rows * width)
+        handle.seek(first + 80 + rows * width)
         rest = handle.read()
     if first == -1:
         return
     if size % 80 or rest.strip(b" "):
         raise ReadError(
-            f"is cut short: {size:,} bytes are not whole records with whole rows. Compare its size with the source, delete "
-            "it and fetch it again"
+            f"is cut short: {size:,} bytes are not whole records with whole rows. Compare its size with the "
+            "source, delete it and fetch it again"
         )
 
 

@@ -13,7 +13,7 @@ import pandas as pd
 
 from backpain.formats import Layout
 
-LARGEST = 2**53  # whole numbers beyond this are not exact in a float64
+LARGEST = 2**53  # whole numbers from here on are not exact in a float64
 
 
 class ReadError(ValueError):
@@ -22,7 +22,7 @@ class ReadError(ValueError):
 
 @dataclass(frozen=True)
 class Request:
-    """What is asked of a reader: which columns (all if None), the layout of a fixed-width file, the object in an R file."""
+    """What is asked of a reader: columns (None: all), a fixed-width file's layout, an R file's object."""
 
     columns: Sequence[str] | None = None
     layout: Layout | None = None
@@ -49,7 +49,7 @@ def choose(columns: Sequence[str] | None, names: Iterable[str]) -> list[str]:
     if lacking:
         raise ReadError(
             f"has no column {'; no column '.join(name + _nearest(name, known) for name in lacking)}. "
-            "Names change from year to year: look it up in the codebook of this file, and correct the declaration"
+            "Names change from year to year: look it up in this file's codebook and correct the declaration"
         )
     return list(dict.fromkeys(columns))
 
@@ -108,7 +108,7 @@ def _from_objects(column: pd.Series, name: str) -> pd.Series:
 
 def _number(column: pd.Series, name: str) -> pd.Series:
     numbers = column.astype("float64")
-    if not pd.api.types.is_float_dtype(column.dtype) and numbers.abs().max() > LARGEST:
+    if not pd.api.types.is_float_dtype(column.dtype) and numbers.abs().max() >= LARGEST:
         raise ReadError(
             f"has numbers in {name} with more digits than a number can keep; have them saved as text"
         )

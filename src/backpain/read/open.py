@@ -17,7 +17,7 @@ import pyarrow
 import pyreadr
 import pyreadstat
 
-from backpain.formats import COMPRESSED, SUFFIXES, Layout, format_of
+from backpain.formats import COMPRESSED, SUFFIXES, Layout, LayoutError, format_of, is_page
 from backpain.read.binary import read_parquet, read_r, read_sas7bdat, read_spss, read_stata, read_xport
 from backpain.read.frame import ReadError, Request, plain
 from backpain.read.text import read_csv, read_fixed_width
@@ -76,17 +76,18 @@ def read(
     Returns
     -------
     DataFrame
-        One row for each row of the file, indexed from 0. Numbers are float64, text is `str`, logical values `bool`.
-        Special missing values (SAS .A-.Z and ._, Stata .a-.z) are letters, not numbers: they are missing, and where
-        the library tells them apart (SAS7BDAT, Stata) `attrs["special_missing"]` counts them by column and letter.
-        Values that SPSS declares as missing are codes like any other and stay.
+        One row for each row of the file, indexed from 0. Numbers are float64, text is `str`, logical values
+        `bool`. Special missing values (SAS .A-.Z and ._, Stata .a-.z) are letters, not numbers: they are
+        missing, and where the library tells them apart (SAS7BDAT, Stata) `attrs["special_missing"]` counts
+        them by column and letter. Values that SPSS declares as missing are codes like any other and stay.
 
     Raises
     ------
     FileNotFoundError
         If there is no such file.
     ReadError
-        If the file is damaged or of another format, lacks an asked column, or needs a format, layout or member named.
+        If the file is damaged or of another format, lacks an asked column, or needs a format, layout or
+        member named.
     """
     path = Path(path)
     if not path.is_file():
@@ -94,23 +95,24 @@ def read(
             f"{path}: there is no such file; see data/README.md on where the survey files come from"
         )
     try:
+        _refuse_what_is_no_data(path)
         with _unpacked(path, format, member) as (file, kind, inside):
             _refuse_what_is_no_data(file)
             frame = READERS[kind](file, Request(columns, layout, inside))
             return plain(frame)
     except DAMAGE as error:
         raise ReadError(
-            f"{path}: cannot be read as {format or format_of(path) or 'an archive'} ({_short(error)}). It is damaged, cut "
-            "short or of another format: compare its size and checksum with the source, delete it and fetch it again, "
-            "or declare its format"
+            f"{path}: cannot be read as {format or format_of(path) or 'an archive'} ({_short(error)}). "
+            "It is damaged, cut short or of another format: compare its size and checksum with the source, "
+            "delete it and fetch it again, or declare its format"
         ) from error
-    except ReadError as error:
+    except (ReadError, LayoutError) as error:
         raise ReadError(f"{path}: {error}") from error.__cause__
 
 
 @contextmanager
 def _unpacked(path: Path, format: str | None, member: str | None) -> Iterator[tuple[Path, str, str | None]]:
-    """The file itself, its format, and what the member names inside it; unpacked to a folder that is then removed."""
+    """The file, unpacked to a folder that is then removed; its format; what the member names inside it."""
     suffix = path.suffix.lower()
     if suffix != ".zip" and suffix not in COMPRESSED:
         yield path, _kind(path, format), member
@@ -139,8 +141,8 @@ def _kind(path: Path, format: str | None) -> str:
     kind = format or format_of(path)
     if kind is None:
         raise ReadError(
-            f"the suffix of {path.name} does not tell its format: declare `format`, one of {', '.join(sorted(READERS))} "
-            f"(known suffixes: {', '.join(sorted(SUFFIXES))})"
+            f"the suffix of {path.name} does not tell its format: declare `format`, one of "
+            f"{', '.join(sorted(READERS))} (known suffixes: {', '.join(sorted(SUFFIXES))})"
         )
     if kind not in READERS:
         raise ReadError(f"there is no reader for {kind!r}; `format` is one of {', '.join(sorted(READERS))}")
@@ -172,10 +174,10 @@ def _member(archive: zipfile.ZipFile, format: str | None, member: str | None) ->
 
 def _refuse_what_is_no_data(file: Path) -> None:
     with file.open("rb") as handle:
-        start = handle.read(512).lstrip().lower()
+        start = handle.read(512)
     if not start:
         raise ReadError("is empty; delete it and fetch it again")
-    if start.startswith((b"<!doctype html", b"<html")):
+    if is_page(start):
         raise ReadError(
             "is a web page, not data: the agency's site answered with a page, perhaps an error. "
             "Delete it, and download the data file itself"

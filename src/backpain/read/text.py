@@ -5,8 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Callable
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -18,15 +19,17 @@ NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 PADDED = re.compile(r"[+-]?0\d")  # 007 is a code, not the number 7
 QUOTED = re.compile(r'"([^"]*(?:""[^"]*)*)"')
 MARKS = "\ue000\ue001\ue002\ue003"  # characters of no language, to remember that a value stood in quotes
+ABSENT = ("", ".")
 DIGITS = 15  # whole numbers of up to so many digits are exact
 
 
 def read_csv(path: Path, request: Request) -> pd.DataFrame:
     """Comma-separated values with a header line, in UTF-8 or Windows-1252.
 
-    Only an unquoted NA is missing text; a blank is the text "". In a column of numbers a blank is missing too, since
-    nothing else can be meant. Programs that quote text only (R does) say by it that "311" is text: such a column
-    is text. So is one in which a number is padded with zeros (007), or has more digits than a number keeps.
+    Only an unquoted NA is missing text; a blank is the text "". In a column of numbers a blank is missing
+    too, since nothing else can be meant. Programs that quote text only (R does) say by it that "311" is
+    text: such a column is text. So is one in which a number is padded with zeros (007), or has more digits
+    than a number keeps.
     """
     text = _decoded(path)
     names = next(csv.reader(io.StringIO(text)), [])
@@ -37,8 +40,7 @@ def read_csv(path: Path, request: Request) -> pd.DataFrame:
     if mark is None:
         raise ReadError("holds characters that are reserved for no language; it is damaged, fetch it again")
     # Where everything stands in quotes they tell nothing about a column.
-    body = outside.partition("\n")[2]
-    tells = '"' in text and bool(body.strip(",\n")) and any(c not in ",\n" for c in set(body))
+    tells = '"' in text and outside.partition("\n")[2].replace(",", "").replace("\n", "") != ""
     frame = pd.read_csv(
         io.StringIO(QUOTED.sub(lambda found: f'"{mark}{found[1]}"', text)) if tells else io.StringIO(text),
         header=0,
@@ -56,7 +58,10 @@ def read_csv(path: Path, request: Request) -> pd.DataFrame:
 
 
 def read_fixed_width(path: Path, request: Request) -> pd.DataFrame:
-    """Columns at fixed places, without a header. A blank or a full stop is a missing number; lines may be right-trimmed."""
+    """Columns at fixed places, without a header.
+
+    A blank or a full stop is a missing number. Lines may be right-trimmed.
+    """
     wanted = {field.name: field for field in fields(request.layout)}
     chosen = choose(request.columns, wanted)
     lines = _decoded(path).split("\n")
@@ -75,6 +80,12 @@ def _decoded(path: Path) -> str:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError:
         text = raw.decode("cp1252")
+    if not text.endswith("\n"):
+        # A number that was cut in two is still a number, so nothing else would show it.
+        raise ReadError(
+            "does not end with the end of a line, so it was probably cut short: compare its size with the source and "
+            "fetch it again, or add a line end if it is whole"
+        )
     return text.replace("\r\n", "\n")
 
 
@@ -85,8 +96,8 @@ def _refuse_ragged(outside: str, columns: int) -> None:
     for number, line in enumerate(outside.split("\n"), start=1):
         if line.count(",") != columns - 1 and line:
             raise ReadError(
-                f"has {line.count(',') + 1} values in row {number} and {columns} columns: it is cut short, damaged or not "
-                "separated by commas; delete it and fetch it again"
+                f"has {line.count(',') + 1} values in row {number} and {columns} columns: it is cut short, "
+                "damaged or not separated by commas; delete it and fetch it again"
             )
 
 
@@ -98,11 +109,11 @@ def _csv_column(column: pd.Series, mark: str) -> pd.Series:
     said = [text for text in texts if text.strip()]
     blank_text = not said and any(quoted)
     if blank_text or any(mark and text and said_so for text, said_so in zip(texts, quoted, strict=True)):
-        return _spread(texts, codes, column.index).astype("str")
+        return _spread(texts, codes, "str")
     if all(_is_number(text.strip()) for text in said):
         numbers = [float(text) if text.strip() else np.nan for text in texts]
-        return _spread(numbers, codes, column.index).astype("float64")
-    return _spread(texts, codes, column.index).astype("str")
+        return _spread(numbers, codes, "float64")
+    return _spread(texts, codes, "str")
 
 
 def _is_number(text: str) -> bool:
@@ -118,25 +129,22 @@ def _fixed_column(lines: list[str], field: Field) -> pd.Series:
     codes, different = pd.factorize(np.array(values, dtype=object))
     if field.type == "text":
         texts = [np.nan if value == "." else value for value in different]
-        return _spread(texts, codes, range(len(lines))).astype("str")
-    numbers = [
-        _number(value.strip(), field, lambda value=value: values.index(value) + 1) for value in different
-    ]
-    return _spread(numbers, codes, range(len(lines))).astype("float64")
-
-
-def _number(text: str, field: Field, line: Callable[[], int]) -> float:
-    if text in ("", "."):
-        return np.nan
-    if not NUMBER.fullmatch(text):
+        return _spread(texts, codes, "str")
+    stray = next((value for value in different if not _may_be_number(value.strip())), None)
+    if stray is not None:
         raise ReadError(
-            f"has {text!r} where the layout puts the number {field.name} (characters {field.start}-{field.end}, line "
-            f"{line()}); give it the type `text`, or correct the layout"
+            f"has {stray.strip()!r} in line {values.index(stray) + 1} where the layout puts the number {field.name} "
+            f"(characters {field.start}-{field.end}); give it the type `text`, or correct the layout"
         )
-    return float(text)
+    numbers = [np.nan if value.strip() in ABSENT else float(value) for value in different]
+    return _spread(numbers, codes, "float64")
 
 
-def _spread(values: list, codes: np.ndarray, index: object) -> pd.Series:  # type: ignore[type-arg]
+def _may_be_number(text: str) -> bool:
+    return text in ABSENT or NUMBER.fullmatch(text) is not None
+
+
+def _spread(values: Sequence[str | float], codes: np.ndarray, kind: Literal["str", "float64"]) -> pd.Series:
     """Each row's value from the list of different values; the code -1 is missing."""
     known = np.array([*values, np.nan], dtype=object)
-    return pd.Series(known[codes], index=index)  # type: ignore[call-overload]
+    return pd.Series(known[codes]).astype(kind)

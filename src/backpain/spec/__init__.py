@@ -23,7 +23,19 @@ from backpain.spec.load import (
     load_variables,
     plan_of,
 )
-from backpain.spec.survey import Check, Condition, File, Link, Mapping, Published, Source, Survey, Test, Where, split
+from backpain.spec.survey import (
+    Check,
+    Condition,
+    File,
+    Link,
+    Mapping,
+    Published,
+    Source,
+    Survey,
+    Test,
+    Where,
+    split,
+)
 from backpain.spec.variation import Variation, variations
 from backpain.spec.yaml import DeclarationError, nearest
 

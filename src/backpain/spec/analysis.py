@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from backpain.spec.base import Closed, Scalar
+from backpain.spec.base import Closed
 from backpain.spec.survey import Tests
 
 
@@ -53,7 +53,9 @@ class Treatment(Closed):
     def _arms_do_not_overlap(self) -> Treatment:
         both = set(self.treated) & set(self.untreated)
         if both:
-            raise ValueError(f"the arms overlap: {sorted(both)} is in `treated` and in `untreated`; leave it in one")
+            raise ValueError(
+                f"the arms overlap: {sorted(both)} is in `treated` and in `untreated`; leave it in one"
+            )
         return self
 
 
@@ -80,7 +82,8 @@ class Assignment(Closed):
     def terms(self) -> list[str | dict[str, Any]]:
         """The confounders as terms of a model."""
         return [
-            t.variable if t.as_ == "linear" else {"variable": t.variable, "as": t.as_, "df": t.df} for t in self.confounders
+            t.variable if t.as_ == "linear" else {"variable": t.variable, "as": t.as_, "df": t.df}
+            for t in self.confounders
         ]
 
 
@@ -168,7 +171,15 @@ class Protocol(Plan):
     time_zero: str
     rationale: str
     components: dict[
-        Literal["eligibility", "strategies", "assignment", "time zero and follow-up", "outcome", "contrast", "analysis"],
+        Literal[
+            "eligibility",
+            "strategies",
+            "assignment",
+            "time zero and follow-up",
+            "outcome",
+            "contrast",
+            "analysis",
+        ],
         Component,
     ]
     windows: dict[str, tuple[float, float]]

@@ -29,10 +29,10 @@ def check_run(name: str) -> Run:
     surveys = {survey: load_survey(survey) for survey in run.surveys}
     for survey in surveys.values():
         problems += _answers(survey, variables)
-    for protocol, survey in run.trials:
-        problems += _trial(load_protocol(protocol), surveys[survey], variables)
-    for association, survey in run.associations:
-        problems += _association(load_association(association), surveys[survey], variables)
+    for protocol, place in run.trials:
+        problems += _trial(load_protocol(protocol), surveys[place], variables)
+    for association, place in run.associations:
+        problems += _association(load_association(association), surveys[place], variables)
     if run.simulated and run.people is None:
         problems.append(f"{folder() / name}.yaml: a simulated run needs `people`, how many to make up")
     if problems:
@@ -54,7 +54,11 @@ def _answers(survey: Survey, variables: dict[str, Variable]) -> list[str]:
             made = ["absent", "present"]
         known = variables[name].categories
         if known is None:
-            problems += [f"{where}: variables > {name}: is a number, but the mapping makes categories"] if made else []
+            problems += (
+                [f"{where}: variables > {name}: is a number, but the mapping makes categories"]
+                if made
+                else []
+            )
             continue
         problems += [
             f"{where}: variables > {name}: {category!r} is not one of its categories{nearest(category, known)}"
@@ -83,7 +87,9 @@ def _tests(file: str, place: str, tests: dict[str, Any], variables: dict[str, Va
     return problems
 
 
-def _missing_answers(file: str, names: Iterable[str], survey: Survey, variables: dict[str, Variable]) -> list[str]:
+def _missing_answers(
+    file: str, names: Iterable[str], survey: Survey, variables: dict[str, Variable]
+) -> list[str]:
     problems = []
     for name in sorted(set(names) - SUPPLIED):
         if name not in variables:
@@ -122,7 +128,9 @@ def _universe(file: str, tests: Iterable[dict[str, Any]], names: set[str], surve
 
 
 def _dated(survey: Survey, name: str) -> bool:
-    found = [where for variable in survey.closure({name}) for _, _, where in survey.variables[variable].uses()]
+    found = [
+        where for variable in survey.closure({name}) for _, _, where in survey.variables[variable].uses()
+    ]
     return any(isinstance(test, Test) and test.days_after for where in found for test in where.values())
 
 
@@ -130,7 +138,9 @@ def _trial(protocol: Protocol, survey: Survey, variables: dict[str, Variable]) -
     file = f"{folder() / 'protocols' / protocol.name}.yaml"
     problems = _missing_answers(file, [*protocol.table_one], survey, variables)
     if survey.kind != "panel":
-        return [f"{file}: a trial needs follow-up, and surveys/{survey.name}.yaml is a cross-section: nobody is seen twice"]
+        return [
+            f"{file}: a trial needs follow-up, and surveys/{survey.name}.yaml is a cross-section: nobody is seen twice"
+        ]
     for name, plan in variations(protocol, survey):
         problems += _plan(file, name, plan, survey, variables)
         supplied = plan.treatment.variable in survey.variables
@@ -140,7 +150,9 @@ def _trial(protocol: Protocol, survey: Survey, variables: dict[str, Variable]) -
                 f"{plan.treatment.variable!r} (no days_after): it cannot tell starting from going on; use landmark"
             )
     if protocol.primary_estimator not in protocol.estimators:
-        problems.append(f"{file}: primary_estimator {protocol.primary_estimator!r} is not among the estimators")
+        problems.append(
+            f"{file}: primary_estimator {protocol.primary_estimator!r} is not among the estimators"
+        )
     return problems
 
 

@@ -113,7 +113,9 @@ def _survey_problems(survey: Survey) -> list[str]:
     problems += _cycles(survey)
     for check in survey.checks:
         if check.file not in survey.files:
-            problems.append(f"checks > {check.rule}: there is no file {check.file!r}{nearest(check.file, survey.files)}")
+            problems.append(
+                f"checks > {check.rule}: there is no file {check.file!r}{nearest(check.file, survey.files)}"
+            )
     for link in survey.links:
         for end in (link.add, link.to):
             if end is not None and end not in survey.files:
@@ -122,16 +124,32 @@ def _survey_problems(survey: Survey) -> list[str]:
         for name in [*(figure.people or {}), *(figure.share or {}), *figure.among]:
             bare = name.removeprefix("first.").removeprefix("later.")
             if figure.total is None and bare not in {*survey.variables, "wave", "panel", "seen_by"}:
-                problems.append(f"published > {figure.quantity}: no variable {bare!r}{nearest(bare, survey.variables)}")
+                problems.append(
+                    f"published > {figure.quantity}: no variable {bare!r}{nearest(bare, survey.variables)}"
+                )
     return problems
 
 
 def _file_problems(survey: Survey, name: str, file: File) -> list[str]:
     problems = []
     if file.component is not None and file.component not in survey.design.weights:
-        problems.append(f"files > {name} > component: {file.component!r}{nearest(file.component, survey.design.weights)}")
+        problems.append(
+            f"files > {name} > component: {file.component!r}{nearest(file.component, survey.design.weights)}"
+        )
+    for component, columns in file.components.items():
+        if component not in survey.design.weights:
+            problems.append(
+                f"files > {name} > components: {component!r}{nearest(component, survey.design.weights)}"
+            )
+        strays = [column for column in columns if file.columns and column not in file.columns]
+        problems += [
+            f"files > {name} > components: no column {column!r}{nearest(column, file.columns)}"
+            for column in strays
+        ]
     if file.lookup is not None and file.lookup.file not in survey.lookups:
-        problems.append(f"files > {name} > lookup: {file.lookup.file!r}{nearest(file.lookup.file, survey.lookups)}")
+        problems.append(
+            f"files > {name} > lookup: {file.lookup.file!r}{nearest(file.lookup.file, survey.lookups)}"
+        )
     for column, sources in file.columns.items():
         for wave in file.waves or survey.waves.values:
             fitting = [source for source in sources if source.covers(wave)]
@@ -140,7 +158,9 @@ def _file_problems(survey: Survey, name: str, file: File) -> list[str]:
                 problems.append(f"files > {name} > columns > {column}: {problem} for the wave {wave}")
     for asked in file.asked_of or {}:
         if asked not in survey.variables:
-            problems.append(f"files > {name} > asked_of: no variable {asked!r}{nearest(asked, survey.variables)}")
+            problems.append(
+                f"files > {name} > asked_of: no variable {asked!r}{nearest(asked, survey.variables)}"
+            )
     return problems
 
 
@@ -157,7 +177,9 @@ def _mapping_problems(survey: Survey, mapping: Mapping) -> list[str]:
         declared = survey.files[file].columns
         if survey.files[file].columns and survey.files[file].lookup is None:
             known = {*declared, *_linked_columns(survey, file)}
-            problems += [f"{file} declares no column {c!r}{nearest(c, known)}" for c in columns if c not in known]
+            problems += [
+                f"{file} declares no column {c!r}{nearest(c, known)}" for c in columns if c not in known
+            ]
         problems += _code_problems(survey, where)
         problems += _universe_problems(survey, mapping, file)
     for name in mapping.needs():
@@ -207,7 +229,12 @@ def _universe_problems(survey: Survey, mapping: Mapping, name: str) -> list[str]
             f"reads {name}, which declares asked_of {_asked(file)}, without saying what a blank means inside it: "
             "dropping it as missing loses people who were asked; write blank: <category>, or blank: never"
         ]
-    if file.rows.one == "person" and name != survey.base and file.asked_of is None and _counts_blank_as_no(mapping, name):
+    if (
+        file.rows.one == "person"
+        and name != survey.base
+        and file.asked_of is None
+        and _counts_blank_as_no(mapping, name)
+    ):
         return [
             f"`any: {name}` counts a blank as no without saying who was asked; declare `asked_of` on the file {name}"
         ]

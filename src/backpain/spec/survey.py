@@ -9,6 +9,7 @@ from typing import Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from backpain.spec.base import Closed, Range, Scalar
+from backpain.spec.world import World
 
 Wave = int | str
 
@@ -79,7 +80,10 @@ class Lookup(Closed):
 
 
 class File(Closed):
-    """One of the survey's files: where it lies, where it comes from, what its rows and columns are."""
+    """One of the survey's files: where it lies, where it comes from, what its rows and columns are.
+
+    `component` is the weight component of the file; `components` names columns that have another one.
+    """
 
     path: str
     or_: list[str] = Field(default_factory=list, alias="or")
@@ -96,6 +100,7 @@ class File(Closed):
     columns: dict[str, list[Source]] = Field(default_factory=dict)
     lookup: Lookup | None = None
     component: str | None = None
+    components: dict[str, list[str]] = Field(default_factory=dict)
     asked_of: dict[str, Range] | None = None
     none_means: Literal["absent", "missing"] | None = None
     waves: list[Wave] | None = None
@@ -114,6 +119,10 @@ class File(Closed):
             raise ValueError("give `url` (the official address) or `obtain` (how a person gets the file)")
         return self
 
+    def components_of(self, columns: list[str]) -> set[str]:
+        """Weight components of the file and of some of its columns."""
+        own = {column: name for name, named in self.components.items() for column in named}
+        return {name for name in [self.component, *map(own.get, columns)] if name is not None}
 
 
 class SamplingDesign(Closed):
@@ -273,7 +282,7 @@ class Mapping(Closed):
     def kinds(self) -> list[str]:
         """Every kind this mapping names; a valid one names exactly one."""
         fields = {"from": "from_", "is": "is_", "not": "no"}
-        names = "from derive any all any_of is not count first_of unavailable".split()
+        names = ["from", "derive", "any", "all", "any_of", "is", "not", "count", "first_of", "unavailable"]
         return [name for name in names if getattr(self, fields.get(name, name)) is not None]
 
     @property
@@ -388,7 +397,7 @@ class Published(Closed):
 
     @model_validator(mode="after")
     def _one_kind(self) -> Published:
-        kinds = "rows codes people share total linked not_computable".split()
+        kinds = ["rows", "codes", "people", "share", "total", "linked", "not_computable"]
         if sum(getattr(self, kind) is not None for kind in kinds) != 1:
             raise ValueError(f"a published figure is one of {', '.join(kinds)}")
         return self
@@ -417,15 +426,14 @@ class Survey(Closed):
     variables: dict[str, Mapping]
     published: list[Published] = Field(default_factory=list)
     assumptions: list[str] = Field(default_factory=list)
+    world: World | None = None
 
     def components(self, variables: set[str]) -> set[str]:
         """Weight components of the files that the named variables read, other variables inside them too."""
         found: set[str] = set()
         for name in self.closure(variables):
-            for file, _, _ in self.variables[name].uses():
-                component = self.files[file].component
-                if component is not None:
-                    found.add(component)
+            for file, columns, _ in self.variables[name].uses():
+                found |= self.files[file].components_of(columns)
         return found
 
     def closure(self, variables: set[str]) -> set[str]:

@@ -7,14 +7,16 @@ decides what to hide. Relations are taken only where the numbers obey them.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import pandas as pd
 
 from backpain.tables.suppress import Equation, Key, is_small, mark, protect
 
-Scope = tuple[Hashable, ...]
+Name = tuple[Any, ...]
+# The columns that hold counts of people, and what is emptied where they are hidden.
 COUNTS = {
     "flow": ["remaining", "left_out"],
     "table1": ["people"],
@@ -23,9 +25,12 @@ COUNTS = {
     "cleaning": ["looked_at", "touched"],
 }
 DERIVED = {"table1": ["value", "low", "high", "smd"]}
-# What withholding costs: sums over both arms first, then variations, then the declared analysis, its arms last.
-CHEAP, USUAL, MAIN, PRECIOUS = range(4)
 SCOPE = ["survey", "analysis", "variation"]
+# What withholding costs: sums over arms first, then variations, then the declared analysis, its arms last.
+CHEAP, USUAL, MAIN, PRECIOUS = range(4)
+# How `backpain.spec.variations` names a panel alone and a panel left out.
+ALONE, LEFT_OUT = "only-", "without-"
+KINDS = {"arm": "people", "event": "events"}
 
 
 @dataclass
@@ -39,12 +44,11 @@ class Ledger:
     secret: dict[Key, None] = field(default_factory=dict)
     cost: dict[Key, int] = field(default_factory=dict)
 
-    def write(self, names: Sequence[Scope], number: object, table: str, row: int, column: str) -> Scope | None:
-        """Enter a printed count under the first name that is free or holds the same number."""
-        if pd.isna(number):  # type: ignore[call-overload]
+    def write(self, names: Sequence[Name], number: Any, table: str, row: int, column: str) -> Name | None:
+        """Enter a printed count under the first name that is free or holds the same number; None without a count."""
+        if pd.isna(number):
             return None
-        value = int(number)  # type: ignore[call-overload]
-        own = (*names[-1], table, row, column)
+        value, own = int(number), (*names[-1], table, row, column)
         name = next((name for name in names if self.values.get(name, value) == value), own)
         self.values[name] = value
         self.cost.setdefault(name, CHEAP if " vs " in str(name[-1]) else MAIN if "main" in name else USUAL)
@@ -58,9 +62,9 @@ class Ledger:
 
     def relate(self, equation: Equation) -> None:
         """Keep an equation when all its cells exist and the numbers obey it."""
-        if all(key in self.values for key in equation):
-            if sum(factor * self.values[key] for key, factor in equation.items()) == 0:
-                self.equations.append(equation)
+        known = all(key in self.values for key in equation)
+        if known and sum(factor * self.values[key] for key, factor in equation.items()) == 0:
+            self.equations.append(equation)
 
     def rest(self, whole: Key | None, part: Key | None) -> None:
         """The people of the whole who are not in the part are a count too."""
@@ -70,113 +74,161 @@ class Ledger:
             self.relate({whole: 1, part: -1, name: -1})
 
 
+def numbered(frame: pd.DataFrame) -> list[tuple[int, dict[str, Any]]]:
+    """The rows as dictionaries, each with its number in the table."""
+    rows = frame.to_dict("records")
+    return [
+        (int(number), {str(name): value for name, value in row.items()})
+        for number, row in zip(frame.index, rows, strict=True)
+    ]
+
+
 def enter_flow(ledger: Ledger, flow: pd.DataFrame) -> None:
-    """Boxes: each is the one before less those left out; arms make up the last; lost and followed make up an arm."""
+    """Boxes: each is the one before it less those left out; arms make up the last of them."""
     for scope, boxes in flow.sort_values("step").groupby(SCOPE, sort=False):
-        before: Key | None = None
-        arms: dict[Key, int] = {}
-        for row, box in boxes.iterrows():
+        before: Name | None = None
+        path: Name = ()
+        arms: list[str] = []
+        for row, box in numbered(boxes):
             if box["kind"] in ("start", "excluded"):
-                names = [(*scope, kind, box["step"]) for kind in ("remaining", "left_out")]
-                left = ledger.write(names[:1], box["remaining"], "flow", row, "remaining")
-                out = ledger.write(names[1:], box["left_out"], "flow", row, "left_out")
+                # Variations that left out the same people up to here share the box, and so its fate.
+                path = (*path, (box["box"], box["remaining"]))
+                left = ledger.write([(*scope[:2], path, "remaining")], box["remaining"], "flow", row, "remaining")
+                out = ledger.write([(*scope[:2], path, "left_out")], box["left_out"], "flow", row, "left_out")
                 if before and left and out:
                     ledger.relate({before: 1, left: -1, out: -1})
                 before = left
                 continue
-            arm, kind = str(box["box"]).split(": ")[0], {"arm": "people", "event": "events"}.get(box["kind"], box["kind"])
-            name = ledger.write([(*scope, kind, arm)], box["remaining"], "flow", row, "remaining")
-            if kind == "people" and name:
-                arms[name] = 1
-        ledger.relate({**arms, before: -1})
-        ledger.cost |= dict.fromkeys([*arms, before], PRECIOUS)
-        for _, _, _, _, arm in arms:  # type: ignore[misc]
-            parts = {(*scope, kind, arm): 1 for kind in ("followed", "lost")}
-            ledger.relate({**parts, (*scope, "people", arm): -1})
-            ledger.rest((*scope, "followed", arm), (*scope, "events", arm))
+            arm, kind = str(box["box"]).split(": ")[0], KINDS.get(box["kind"], box["kind"])
+            ledger.write([(*scope, kind, arm)], box["remaining"], "flow", row, "remaining")
+            arms += [arm] if kind == "people" else []
+        close_flow(ledger, scope, arms, before)
+
+
+def close_flow(ledger: Ledger, scope: Name, arms: list[str], last: Name | None) -> None:
+    """Arms make up the last box; lost and followed make up an arm; those without the event are a count too."""
+    people: dict[Key, int] = {(*scope, "people", arm): 1 for arm in arms}
+    if last:
+        ledger.relate({**people, last: -1})
+        ledger.cost |= dict.fromkeys([*people, last], PRECIOUS)
+    for arm in arms:
+        whole, events = (*scope, "people", arm), (*scope, "events", arm)
+        parts: dict[Key, int] = {(*scope, kind, arm): 1 for kind in ("followed", "lost")}
+        ledger.relate({**parts, whole: -1})
+        followed = (*scope, "followed", arm)
+        ledger.rest(followed if followed in ledger.values else whole, events)
 
 
 def enter_estimates(ledger: Ledger, estimates: pd.DataFrame) -> None:
-    """People and events of each arm; a contrast prints their sums; people without the event are a count too."""
-    for row, line in estimates.iterrows():
-        scope, arm = tuple(line[SCOPE]), line["arm"]
+    """People and events of each arm; a contrast prints their sums."""
+    for row, line in numbered(estimates):
+        scope, arm = tuple(line[name] for name in SCOPE), str(line["arm"])
         where = (*scope, line["outcome"], line["domain"])
-        people = ledger.write(
-            [(*scope, "people", arm), (*scope, "followed", arm), (*where, "people", arm)],
-            line["people"], "estimates", row, "people",
-        )  # fmt: skip
-        events = ledger.write(
-            [(*scope, "events", arm), (*where, "events", arm)], line["events"], "estimates", row, "events"
-        )
+        names = [(*scope, "people", arm), (*scope, "followed", arm), (*where, "people", arm)]
+        people = ledger.write(names, line["people"], "estimates", row, "people")
+        names = [(*scope, "events", arm), (*where, "events", arm)]
+        events = ledger.write(names, line["events"], "estimates", row, "events")
         ledger.rest(people, events)
-        if " vs " in arm:
-            for kind in ("people", "followed", "events"):
-                for start in (scope, where):
-                    ledger.relate({(*start, kind, part): 1 for part in arm.split(" vs ")}
-                                  | {(*start, "people" if kind == "followed" else kind, arm): -1})  # fmt: skip
+        parts = arm.split(" vs ")
+        for start in (scope, where) if len(parts) > 1 else ():
+            for kind, whole in (("people", people), ("followed", people), ("events", events)):
+                sums: dict[Key, int] = {(*start, kind, part): 1 for part in parts}
+                ledger.relate({**sums, whole: -1})
 
 
 def enter_baseline(ledger: Ledger, table1: pd.DataFrame) -> None:
     """The levels of a variable in an arm make up the arm."""
     for (*scope, variable, arm), rows in table1.groupby([*SCOPE, "variable", "arm"], sort=False):
-        levels = {}
-        for row, line in rows.iterrows():
+        levels: dict[Key, int] = {}
+        for row, line in numbered(rows):
             name = (*scope, "level", variable, line["level"], arm)
             if ledger.write([name], line["people"], "table1", row, "people"):
                 levels[name] = 1
-        ledger.relate({**levels, (*scope, "people", arm): -1})
-        ledger.relate({**levels, (*scope, "followed", arm): -1})
+        for whole in ("people", "followed"):
+            ledger.relate({**levels, (*scope, whole, arm): -1})
 
 
 def enter_missingness(ledger: Ledger, missingness: pd.DataFrame) -> None:
     """People without a variable; the same count as the baseline table's missing level."""
-    for row, line in missingness.iterrows():
-        scope, arm, variable = tuple(line[SCOPE]), line["arm"], line["variable"]
-        missing = ledger.write(
-            [(*scope, "level", variable, "missing", arm), (*scope, "missing", variable, arm)],
-            line["missing"], "missingness", row, "missing",
-        )  # fmt: skip
-        people = ledger.write(
-            [(*scope, "people", arm), (*scope, "asked", variable, arm)], line["people"], "missingness", row, "people"
-        )
+    for row, line in numbered(missingness):
+        scope, arm, variable = tuple(line[name] for name in SCOPE), line["arm"], line["variable"]
+        names = [(*scope, "level", variable, "missing", arm), (*scope, "missing", variable, arm)]
+        missing = ledger.write(names, line["missing"], "missingness", row, "missing")
+        names = [(*scope, "people", arm), (*scope, "asked", arm), (*scope, "asked", variable, arm)]
+        people = ledger.write(names, line["people"], "missingness", row, "people")
         ledger.rest(people, missing)
 
 
 def enter_cleaning(ledger: Ledger, cleaning: pd.DataFrame) -> None:
     """Rows a rule looked at and touched."""
-    for row, line in cleaning.iterrows():
+    for row, line in numbered(cleaning):
         looked, touched = (
             ledger.write([("cleaning", row, column)], line[column], "cleaning", row, column)
-            for column in ("looked_at", "touched")
+            for column in COUNTS["cleaning"]
         )
         ledger.rest(looked, touched)
 
 
-def compare_variations(ledger: Ledger) -> None:
-    """A variation that differs from the declared analysis by few people prints those few: their number is a cell too.
+ENTER = {
+    "flow": enter_flow,
+    "estimates": enter_estimates,
+    "table1": enter_baseline,
+    "missingness": enter_missingness,
+    "cleaning": enter_cleaning,
+}
 
-    Panels alone add up to the whole, and a panel left out to the whole less that panel, where the numbers say so.
+
+def compare_variations(ledger: Ledger) -> None:
+    """Relate the people and events of the variations of an analysis to one another.
+
+    A variation a few people away from the declared analysis prints those few: their number is a cell too. Variations
+    over panels add up, and variations with all counts alike are about the same people.
     """
-    by_variation: dict[Scope, dict[Hashable, Key]] = {}
+    analyses: dict[Name, dict[Name, dict[str, Key]]] = {}
     for key in ledger.values:
         if isinstance(key, tuple) and key not in ledger.secret and key[3:4] and key[3] in ("people", "events"):
-            by_variation.setdefault((*key[:2], *key[3:]), {})[key[2]] = key
-    for same in by_variation.values():
-        if "main" not in same:
-            continue
-        whole = same["main"]
-        others = {name: key for name, key in same.items() if name != "main"}
-        for key in others.values():
-            gap = ledger.values[whole] - ledger.values[key]
-            if is_small(abs(gap), ledger.smallest):
-                sign = 1 if gap > 0 else -1
-                ledger.hide(("gap", key), abs(gap))
-                ledger.relate({whole: sign, key: -sign, ("gap", key): -1})
-        alone = {key: 1 for name, key in others.items() if f"without-{name}" in others}
-        ledger.relate({**alone, whole: -1})
-        for name, key in others.items():
-            if f"without-{name}" in others:
-                ledger.relate({whole: 1, others[f"without-{name}"]: -1, key: -1})
+            analyses.setdefault(key[:2], {}).setdefault(key[3:], {})[key[2]] = key
+    for quantities in analyses.values():
+        for cells in quantities.values():
+            relate_gaps(ledger, cells)
+            relate_panels(ledger, cells)
+        relate_twins(ledger, list(quantities.values()))
+
+
+def relate_gaps(ledger: Ledger, cells: Mapping[str, Key]) -> None:
+    """The few people by whom a variation differs from the declared analysis."""
+    whole = cells.get("main")
+    for key in cells.values():
+        gap = ledger.values[whole] - ledger.values[key] if whole else 0
+        if is_small(abs(gap), ledger.smallest):
+            ledger.hide(("gap", key), abs(gap))
+            ledger.relate({whole: 1 if gap > 0 else -1, key: -1 if gap > 0 else 1, ("gap", key): -1})
+
+
+def relate_twins(ledger: Ledger, quantities: Sequence[Mapping[str, Key]]) -> None:
+    """Variations whose counts are all alike print each count twice."""
+    counts: dict[str, Name] = {}
+    for number, cells in enumerate(quantities):
+        for name, key in cells.items():
+            counts[name] = (*counts.get(name, ()), (number, ledger.values[key]))
+    first: dict[Name, str] = {}
+    for name, found in counts.items():
+        twin = first.setdefault(found, name)
+        if twin != name:
+            for cells in quantities:
+                if name in cells and twin in cells and cells[name] != cells[twin]:
+                    ledger.relate({cells[name]: 1, cells[twin]: -1})
+
+
+def relate_panels(ledger: Ledger, cells: Mapping[str, Key]) -> None:
+    """A panel left out and that panel alone make up the whole; so do all panels alone."""
+    alone = {name.removeprefix(ALONE): key for name, key in cells.items() if name.startswith(ALONE)}
+    whole = cells.get("main")
+    for name, key in alone.items():
+        if LEFT_OUT + name in cells:
+            ledger.relate({whole: 1, key: -1, cells[LEFT_OUT + name]: -1})
+    if alone:
+        ledger.relate({**dict.fromkeys(alone.values(), 1), whole: -1})
 
 
 def conceal(results: Mapping[str, pd.DataFrame], smallest: int) -> dict[str, pd.DataFrame]:
@@ -186,34 +238,55 @@ def conceal(results: Mapping[str, pd.DataFrame], smallest: int) -> dict[str, pd.
     estimates computed from a hidden count alone (unadjusted, baseline shares) are emptied. Raises ValueError when a
     small count cannot be protected. Tables already concealed pass through, so calling it twice changes nothing.
     """
-    open_ = {name: frame.reset_index(drop=True) for name, frame in results.items() if "suppressed" not in frame}
+    concealed = {name: plain_marks(frame) for name, frame in results.items()}
+    open_ = {name: concealed[name] for name in COUNTS if name in concealed and "suppressed" not in concealed[name]}
     ledger = Ledger(smallest)
-    enter = {"flow": enter_flow, "estimates": enter_estimates, "table1": enter_baseline,
-             "missingness": enter_missingness, "cleaning": enter_cleaning}  # fmt: skip
-    for name, entry in enter.items():
-        if name in open_:
-            entry(ledger, open_[name])
+    for name, frame in open_.items():
+        ENTER[name](ledger, frame)
     compare_variations(ledger)
     hidden = protect(ledger.values, ledger.equations, smallest, ledger.secret, ledger.cost)
-    concealed = dict(results)
-    for name, columns in COUNTS.items():
-        if name in open_:
-            places = ledger.places.get(name, {})
-            why = {
-                column: {row: hidden[key] for row, key in places.get(column, {}).items() if key in hidden}
-                for column in columns
-            }
-            concealed[name] = mark(open_[name], why, DERIVED.get(name, ()))
+    for name, frame in open_.items():
+        places = ledger.places.get(name, {})
+        why = {
+            column: {row: hidden[key] for row, key in places.get(column, {}).items() if key in hidden}
+            for column in COUNTS[name]
+        }
+        concealed[name] = mark(frame, why, DERIVED.get(name, ()))
+    concealed = hide_levels(concealed) if "table1" in open_ else concealed
     return hide_crude(concealed) if "estimates" in open_ else concealed
 
 
+def plain_marks(frame: pd.DataFrame) -> pd.DataFrame:
+    """The frame numbered from 0, its marks as text again where a file has made an empty one missing."""
+    marks = [name for name in frame if str(name).endswith("_hidden")]
+    return frame.reset_index(drop=True).assign(
+        **{str(name): frame[name].astype(object).fillna("").astype(str).to_numpy() for name in marks}
+    )
+
+
+def hide_levels(results: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
+    """Empty what compares the arms on a level that is hidden in one of them: with the other arm's share it tells."""
+    table1, scope = results["table1"], ["survey", "analysis"]
+    level = table1["level"].fillna("")
+    lines = pd.MultiIndex.from_frame(table1[[*scope, "variable"]].assign(level=level))
+    gone = lines[table1["suppressed"]]
+    results["table1"] = table1.assign(smd=table1["smd"].mask(lines.isin(gone)))
+    if "balance" in results:
+        balance = results["balance"]
+        rows = pd.MultiIndex.from_frame(balance[[*scope, "covariate"]].assign(level=balance["level"].fillna("")))
+        hit = rows.isin(gone) & (balance["stage"] == "before")
+        emptied = [name for name in ("smd", "variance_ratio", "treated", "untreated") if name in balance]
+        results["balance"] = balance.assign(**{name: balance[name].mask(hit) for name in emptied})
+    return results
+
+
 def hide_crude(results: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
-    """Empty crude estimates, and the crude risk beside the detectable difference, where an arm's events are hidden."""
+    """Empty crude estimates, and the risk beside the detectable difference, where an arm's events are hidden."""
     estimates = results["estimates"]
     risks = estimates[(estimates["scale"] == "risk") & estimates["suppressed"]]
     hit = pd.MultiIndex.from_frame(estimates[SCOPE]).isin(pd.MultiIndex.from_frame(risks[SCOPE]))
     crude = hit & ((estimates["estimator"] == "unadjusted") | (estimates["adjusted_for"].fillna("") == ""))
-    emptied = ["estimate", "se", "low", "high", "p"]
+    emptied = ["estimate", "se", "low", "high", "p", "weighted_people"]
     results["estimates"] = estimates.assign(**{name: estimates[name].mask(crude) for name in emptied})
     if "detectable" in results:
         table = results["detectable"]

@@ -1,34 +1,37 @@
 """How every number is written: the one place where decimals, units and signs are decided.
 
-Risks and risk differences are per 1,000 people with one decimal, shares are percentages with one decimal, ratios
-have two decimals, p-values stop at <0.001, counts have thousands separators, and a minus is a minus sign.
+Risks and risk differences are per 1,000 people with one decimal, shares are percentages with one decimal,
+ratios have two decimals, p-values stop at <0.001, counts have thousands separators, and a minus is a minus
+sign.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pandas as pd
 
-MISSING = "–"
+MISSING = "\N{EN DASH}"
+MINUS = "\N{MINUS SIGN}"
 PER = 1000
-THIN_SPACE = "\u2009"
+# The columns of an estimate and of its interval.
+ENDS = ("estimate", "low", "high")
 # Scales on which no difference is 1 and errors are on the log scale.
 RATIOS = ("risk-ratio", "odds-ratio", "hazard-ratio")
 
 
 def is_missing(number: Any) -> bool:
     """Whether there is no number to write."""
-    return number is None or number is pd.NA or (isinstance(number, float) and number != number)
+    return number is None or bool(pd.isna(number))
 
 
 def decimal(number: Any, places: int = 1) -> str:
-    """A number with thousands separators, these decimals and a true minus sign; never "−0.0"."""
+    """A number with thousands separators, these decimals and a true minus sign; never a negative zero."""
     if is_missing(number):
         return MISSING
     text = f"{float(number):,.{places}f}"
-    return text.lstrip("-") if float(text.replace(",", "")) == 0 else text.replace("-", "−")
+    return text.lstrip("-") if float(text.replace(",", "")) == 0 else text.replace("-", MINUS)
 
 
 def count(number: Any) -> str:
@@ -41,15 +44,20 @@ def percent(share: Any) -> str:
     return MISSING if is_missing(share) else f"{decimal(100 * float(share))}%"
 
 
+def chance(probability: Any) -> str:
+    """A round probability such as a power: 80%."""
+    return MISSING if is_missing(probability) else f"{decimal(100 * float(probability), 0)}%"
+
+
 def per_thousand(risk: Any) -> str:
     """A risk between 0 and 1 as people per 1,000: 58.6."""
     return MISSING if is_missing(risk) else decimal(PER * float(risk))
 
 
 def difference(risk_difference: Any) -> str:
-    """A risk difference as people per 1,000 with its sign: +2.1 or −2.1."""
+    """A risk difference as people per 1,000 with its sign: +2.1."""
     text = per_thousand(risk_difference)
-    return text if text == MISSING or text.startswith("−") or float(text.replace(",", "")) == 0 else f"+{text}"
+    return text if text == MISSING or text.startswith(MINUS) or float(text.replace(",", "")) == 0 else f"+{text}"
 
 
 def ratio(number: Any) -> str:
@@ -64,6 +72,12 @@ def p_value(number: Any) -> str:
     return "<0.001" if number < 0.001 else f"{number:.3f}" if number < 0.1 else f"{number:.2f}"
 
 
+def shown(row: Mapping[Any, Any], column: str, smallest: int | None) -> str:
+    """A count as printed, or why it is not."""
+    how = row.get(f"{column}_hidden", "")
+    return small(smallest or 0) if how == "small" else "withheld" if how == "withheld" else count(row[column])
+
+
 def small(smallest: int) -> str:
     """How a count that is too small to print is shown: <10."""
     return f"<{smallest}"
@@ -72,6 +86,7 @@ def small(smallest: int) -> str:
 SCALES: dict[str, Callable[[Any], str]] = {
     "risk": per_thousand,
     "risk-difference": difference,
+    "ratio": ratio,
     **dict.fromkeys(RATIOS, ratio),
 }
 
@@ -84,16 +99,17 @@ def effect(number: Any, scale: str) -> str:
 
 
 def interval(low: Any, high: Any, scale: str) -> str:
-    """The two ends of an interval: −18.0 to 14.1."""
+    """The two ends of an interval: 37.0 to 61.4."""
     if is_missing(low) or is_missing(high):
         return MISSING
     return f"{effect(low, scale)} to {effect(high, scale)}"
 
 
-def with_interval(number: Any, low: Any, high: Any, scale: str) -> str:
-    """An estimate and its interval: −2.1 (−18.0 to +13.8)."""
-    if is_missing(number):
+def with_interval(row: Mapping[Any, Any], scale: str, unit: float = 1) -> str:
+    """A row's estimate and interval, each divided by the unit it was multiplied by: 49.2 (37.0 to 61.4)."""
+    if is_missing(row["estimate"]):
         return MISSING
+    number, low, high = (None if is_missing(row[name]) else row[name] / unit for name in ENDS)
     ends = interval(low, high, scale)
     return effect(number, scale) if ends == MISSING else f"{effect(number, scale)} ({ends})"
 
@@ -113,13 +129,40 @@ def sentence(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
+def measured(number: Any) -> str:
+    """A diagnostic: a whole number as a count, another with two decimals, three below 0.1."""
+    if is_missing(number):
+        return MISSING
+    if float(number).is_integer() and abs(number) >= 2:
+        return count(number)
+    return decimal(number, 3 if 0 < abs(number) < 0.1 else 2)
+
+
+def figure(number: Any, published: Any) -> str:
+    """A number beside a published one: as a count where that is whole, otherwise with one decimal."""
+    whole = not is_missing(published) and float(published).is_integer()
+    return count(number) if whole else decimal(number)
+
+
+# What the gate's checks are called, and what each measures.
 CHECKS = {
-    "largest_smd": "balance",
-    "least_overlap": "overlap",
-    "smallest_arm": "size of the arms",
-    "largest_weight": "weights",
-    "converged": "convergence",
+    "largest_smd": ("balance", "largest absolute standardised difference after adjustment"),
+    "least_overlap": (
+        "overlap",
+        "weighted share of an arm with propensity inside the other's 1st to 99th percentile, the smaller of the two",
+    ),
+    "smallest_arm": ("size of the arms", "followed people with weight in the smaller arm"),
 }
+
+
+def check_name(check: str) -> str:
+    """What a check of the gate is called."""
+    return CHECKS[check][0] if check in CHECKS else words(check)
+
+
+def check_meaning(check: str) -> str:
+    """What a check of the gate measures."""
+    return CHECKS[check][1] if check in CHECKS else words(check)
 
 
 def failed(gate: object) -> bool:
@@ -131,7 +174,7 @@ def gate_words(gate: object) -> str:
     """The gate in words: "did not pass (balance, overlap)", "passed", "description only"."""
     if failed(gate):
         checks = [name.strip() for name in str(gate).partition(":")[2].split(",") if name.strip()]
-        return f"did not pass ({', '.join(CHECKS.get(name, words(name)) for name in checks)})"
+        return f"did not pass ({', '.join(check_name(name) for name in checks)})"
     return {"description": "description only"}.get(str(gate), str(gate))
 
 

@@ -1,4 +1,4 @@
-"""Which rows of the result tables a section of the report is about."""
+"""Which rows of the result tables a section of the report is about, and the numbers its sentences name."""
 
 from __future__ import annotations
 
@@ -9,14 +9,21 @@ from typing import Any
 
 import pandas as pd
 
-from backpain.tables import numbers, protocol
+from backpain.tables import numbers
+from backpain.tables.numbers import sentence, words
 
+# Which estimator speaks for an analysis that names none, and for a variation without the named one.
 PREFERRED = ("weighting", "standardisation", "logistic", "unadjusted")
-Row = dict[Any, Any]
+Row = dict[str, Any]
+
+
+def records(frame: pd.DataFrame) -> list[Row]:
+    """The rows as dictionaries."""
+    return [{str(name): value for name, value in row.items()} for row in frame.to_dict("records")]
 
 
 def chosen_estimator(estimates: pd.DataFrame, declared: str | None) -> str:
-    """The declared estimator when the table has it, else the first of the preferred that it has."""
+    """The declared estimator when the rows have it, else the first of the preferred that they have."""
     available = set(estimates["estimator"])
     for name in (declared, *PREFERRED):
         if name in available:
@@ -24,16 +31,12 @@ def chosen_estimator(estimates: pd.DataFrame, declared: str | None) -> str:
     raise ValueError(f"estimates: none of the estimators {sorted(available)} is known; expected one of {PREFERRED}")
 
 
-def only(frame: pd.DataFrame, what: str) -> Row:
-    """The single row of a frame; anything else is refused by name."""
-    if len(frame) != 1:
-        raise ValueError(f"{what}: expected one row, found {len(frame)}")
-    return frame.to_dict("records")[0]
-
-
 @dataclass(frozen=True)
 class Section:
-    """One analysis on one survey: its declaration, its rows of every table, and what captions say about it."""
+    """One analysis on one survey: its declaration, its rows of every table, and what sentences say about it.
+
+    kind: "trial" or "association". facts: as `backpain.report` documents them. tables: concealed results.
+    """
 
     kind: str
     name: str
@@ -44,7 +47,7 @@ class Section:
     @property
     def identity(self) -> str:
         """A name for links: "treatment-onset-meps"."""
-        return "".join(letter if letter.isalnum() else "-" for letter in f"{self.name}-{self.survey}".lower())
+        return f"{self.name}-{self.survey}"
 
     @property
     def title(self) -> str:
@@ -52,14 +55,15 @@ class Section:
         return str(self.facts["surveys"][self.survey])
 
     @property
-    def protocol(self) -> Mapping[str, Any]:
-        """The trial's or association's declaration."""
-        return self.facts["protocols" if self.kind == "trial" else "associations"][self.name]
+    def heading(self) -> str:
+        """The analysis and the survey: "Treatment onset: Medical Expenditure Panel Survey"."""
+        return f"{sentence(words(self.name))}: {self.title}"
 
-    @cached_property
-    def estimates(self) -> pd.DataFrame:
-        """All estimates of this analysis on this survey."""
-        return self.rows("estimates")
+    @property
+    def declared(self) -> Mapping[str, Any]:
+        """The protocol or the association, as declared."""
+        found: Mapping[str, Any] = self.facts["protocols" if self.kind == "trial" else "associations"][self.name]
+        return found
 
     def rows(self, name: str, variation: str | None = None) -> pd.DataFrame:
         """A table's rows of this survey and, where the table has them, of this analysis and variation."""
@@ -73,63 +77,115 @@ class Section:
             keep &= frame["variation"] == variation
         return frame[keep].reset_index(drop=True)
 
+    def only(self, frame: pd.DataFrame, what: str) -> Row:
+        """The single row of a frame; anything else is refused by name."""
+        if len(frame) != 1:
+            raise ValueError(f"{self.name} in {self.survey}: expected one {what}, found {len(frame)}")
+        return records(frame)[0]
+
     @cached_property
-    def estimator_name(self) -> str:
-        """The estimator whose numbers are the answer."""
-        main = self.estimates[self.estimates["variation"] == "main"]
-        return chosen_estimator(main, self.protocol.get("estimator"))
+    def estimates(self) -> pd.DataFrame:
+        """All estimates of this analysis on this survey, with their arms and variations in words."""
+        frame = self.rows("estimates")
+        return frame.assign(label=frame["variation"].map(self.variation), group=frame["arm"].map(self.arm))
+
+    @cached_property
+    def speaking(self) -> dict[str, str]:
+        """The estimator whose numbers stand for each variation."""
+        declared = self.declared.get("primary_estimator")
+        return {
+            str(name): chosen_estimator(rows, declared)
+            for name, rows in self.estimates.groupby("variation", sort=False)
+        }
 
     @property
     def estimator(self) -> str:
-        """The estimator in words."""
-        return numbers.words(self.estimator_name)
+        """The estimator of the declared analysis, in words."""
+        return words(self.speaking["main"])
 
     def lines(self, scale: str, variation: str | None = None) -> pd.DataFrame:
-        """The chosen estimator's rows on one scale."""
+        """The rows on one scale of the estimator that speaks for each variation."""
         frame = self.estimates
-        keep = (frame["scale"] == scale) & (frame["estimator"] == self.estimator_name)
+        keep = (frame["scale"] == scale) & (frame["estimator"] == frame["variation"].map(self.speaking))
         if variation:
             keep &= frame["variation"] == variation
         return frame[keep].reset_index(drop=True)
 
-    def text(self, row: Mapping[Any, Any], column: str) -> str:
+    def variation(self, name: str) -> str:
+        """A variation's declared label, or its name as words."""
+        if name == "main":
+            return "Main analysis"
+        declared = self.declared.get("variations", {}).get(name, {}).get("label")
+        return sentence(declared or words(name.removeprefix("only-")))
+
+    def arm(self, name: str) -> str:
+        """An arm, a group by its declared label, or a contrast of two."""
+        exposure = self.facts["variables"].get(self.declared.get("exposure"), {})
+        labels = exposure.get("categories") or {}
+        return " against ".join(sentence(str(labels.get(part, part))) for part in name.split(" vs "))
+
+    def ordered(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """The rows in the declared order of the groups."""
+        exposure = self.facts["variables"].get(self.declared.get("exposure"), {})
+        order = {code: place for place, code in enumerate(exposure.get("categories") or {})}
+        places = [order.get(arm.split(" vs ")[0], len(order)) for arm in frame["arm"]]
+        return frame.assign(place=places).sort_values("place", kind="stable")
+
+    @property
+    def lacking(self) -> bool:
+        """Whether anybody lacks a value."""
+        missing = self.rows("missingness", "main")["missing"]
+        return bool((missing.isna() | (missing > 0)).any())
+
+    def text(self, row: Mapping[str, Any], column: str) -> str:
         """A count as printed: hidden ones say so."""
-        how = row.get(f"{column}_hidden", "")
-        smallest = int(self.facts["smallest_cell"])
-        return numbers.small(smallest) if how == "small" else "withheld" if how else numbers.count(row[column])
+        return numbers.shown(row, column, int(self.facts["smallest_cell"]))
 
     @cached_property
     def main(self) -> Row:
         """The risk difference of the declared analysis."""
-        row = only(self.lines("risk-difference", "main"), f"{self.name} in {self.survey}: main risk difference")
+        row = self.only(self.lines("risk-difference", "main"), "main risk difference")
         return {**row, **{f"{name}_text": self.text(row, name) for name in ("people", "events")}}
 
     @cached_property
     def risks(self) -> dict[str, Row]:
-        """The declared analysis's risk in each arm or group."""
-        return {row["arm"]: row for row in self.lines("risk", "main").to_dict("records")}
+        """The declared analysis's risk in each arm."""
+        return {row["arm"]: row for row in records(self.lines("risk", "main"))}
+
+    @cached_property
+    def groups(self) -> list[Row]:
+        """The crude prevalence of each group of an association, the most common first."""
+        frame = self.estimates
+        crude = frame[(frame["scale"] == "risk") & (frame["estimator"] == "unadjusted")]
+        return sorted(records(crude), key=lambda row: row["estimate"], reverse=True)
 
     @property
     def domain(self) -> str:
-        """Who is compared."""
-        return str(self.estimates["domain"].iloc[0])
+        """Who is compared, as the estimates say."""
+        return str(self.estimates["domain"].iloc[0]).replace("; ", ", ")
 
     @property
     def outcome(self) -> str:
-        """The outcome in words; new for a trial."""
-        name = str(self.estimates["outcome"].iloc[0])
-        text = self.facts["variables"].get(name, {}).get("label", numbers.words(name)).lower()
-        return f"new {text}" if self.kind == "trial" else text
+        """The outcome in words."""
+        return str(self.declared["outcome"]["label"])
 
     @cached_property
     def detectable(self) -> Row:
         """The smallest difference the declared analysis could find."""
-        return only(self.rows("detectable", "main"), f"{self.name} in {self.survey}: detectable difference")
+        return self.only(self.rows("detectable", "main"), "detectable difference")
+
+    @property
+    def limits(self) -> pd.DataFrame:
+        """The smallest difference each variation could find, with the variation in words."""
+        frame = self.rows("detectable")
+        return frame.assign(label=frame["variation"].map(self.variation))
 
     @property
     def truth(self) -> dict[str, float]:
         """The planted effects of a simulated run, by scale."""
-        frame = self.tables["truth"] if self.facts["simulated"] else pd.DataFrame(columns=["analysis", "scale", "truth"])
+        if not self.facts["simulated"]:
+            return {}
+        frame = self.tables["truth"]
         rows = frame[frame["analysis"] == self.name]
         return {str(scale): float(value) for scale, value in zip(rows["scale"], rows["truth"], strict=True)}
 
@@ -138,147 +194,54 @@ class Section:
         """The declared analysis's flow, in order."""
         return self.rows("flow", "main").sort_values("step")
 
-    def box_text(self, kind: str) -> dict[str, str]:
+    def counts(self, kind: str) -> dict[str, str]:
         """The counts of one kind of box, by arm."""
-        found = self.boxes[self.boxes["kind"] == kind].to_dict("records")
+        found = records(self.boxes[self.boxes["kind"] == kind])
         return {str(row["box"]).split(": ")[0]: self.text(row, "remaining") for row in found}
 
-    @property
-    def start(self) -> str:
-        """Who was considered."""
-        return str(self.boxes["box"].iloc[0])
-
-    @property
-    def considered(self) -> str:
-        """How many were considered."""
-        return self.text(self.boxes.iloc[0].to_dict(), "remaining")
+    @cached_property
+    def chain(self) -> list[Row]:
+        """The boxes from everyone asked to those compared."""
+        return records(self.boxes[self.boxes["kind"].isin(["start", "excluded"])])
 
     @property
     def entered(self) -> str:
         """How many were compared."""
-        chain = self.boxes[self.boxes["kind"].isin(["start", "excluded"])]
-        return self.text(chain.iloc[-1].to_dict(), "remaining")
+        return self.text(self.chain[-1], "remaining")
 
-    @property
-    def arms(self) -> dict[str, str]:
-        """People in each arm."""
-        return self.box_text("arm")
-
-    @property
-    def events(self) -> dict[str, str]:
-        """People with the outcome in each arm."""
-        return self.box_text("event")
-
-    @property
-    def incomplete(self) -> int:
-        """How many variables lack values for somebody."""
-        frame = self.rows("missingness", "main")
-        return int(frame[frame["missing"].isna() | (frame["missing"] > 0)]["variable"].nunique())
-
-    @property
-    def asked(self) -> int:
-        """How many variables the missingness table looks at."""
-        return int(self.rows("missingness", "main")["variable"].nunique())
+    @cached_property
+    def balance(self) -> pd.DataFrame:
+        """The declared analysis's balance."""
+        return self.rows("balance", "main")
 
     @property
     def limit(self) -> float:
         """The gate's largest standardised difference."""
-        return float(self.protocol["gate"]["largest_smd"])
+        return float(self.declared["gate"]["largest_smd"])
 
-    @property
-    def unbalanced(self) -> dict[str, int]:
-        """Levels beyond the limit, before and after adjustment."""
-        frame = self.rows("balance", "main")
-        return {stage: int((frame.loc[frame["stage"] == stage, "smd"].abs() > self.limit).sum())
-                for stage in ("before", "after")}  # fmt: skip
-
-    @property
-    def compared(self) -> int:
-        """How many levels balance is judged on."""
-        return int((self.rows("balance", "main")["stage"] == "before").sum())
-
-    @property
-    def largest(self) -> float:
-        """The largest difference left after adjustment."""
-        frame = self.rows("balance", "main")
-        return float(frame.loc[frame["stage"] == "after", "smd"].abs().max())
-
-    @property
-    def variations(self) -> int:
-        """How many variations were estimated."""
-        return int(self.lines("risk-difference")["variation"].nunique())
-
-    @property
-    def not_passed(self) -> int:
-        """How many variations did not pass their diagnostics."""
-        frame = self.lines("risk-difference")
-        return int(frame["gate"].map(numbers.failed).sum())
-
-    @property
-    def criteria(self) -> list[str]:
-        """Eligibility in words."""
-        return protocol.criteria(self.facts["variables"], self.protocol["eligibility"])
-
-    @property
-    def strategy(self) -> dict[str, str]:
-        """What puts a person in each arm."""
-        treatment = self.protocol["treatment"]
-        return {arm: protocol.strategy(self.facts["variables"], treatment, arm) for arm in ("treated", "untreated")}
-
-    @property
-    def adjusted(self) -> str:
-        """The confounders in words."""
-        return protocol.adjusted(self.facts["variables"], self.protocol["assignment"]["confounders"])
-
-    @property
-    def event(self) -> str:
-        """The outcome's definition in words."""
-        outcome = self.protocol["outcome"]
-        return protocol.condition(self.facts["variables"], outcome["variable"], outcome["event"])
-
-    @property
-    def groups(self) -> int:
-        """How many groups an association describes."""
-        return len(self.risks)
-
-    @property
-    def most(self) -> Row:
-        """The group in which the outcome is most common."""
-        return max(self.risks.values(), key=lambda row: row["estimate"])
-
-    @property
-    def least(self) -> Row:
-        """The group in which the outcome is least common."""
-        return min(self.risks.values(), key=lambda row: row["estimate"])
+    def smds(self, stage: str) -> pd.Series:
+        """The absolute standardised differences at one stage."""
+        return self.balance.loc[self.balance["stage"] == stage, "smd"].abs()
 
     @property
     def passed(self) -> bool:
-        """Whether the declared analysis passed its diagnostics."""
+        """Whether the declared analysis passed its diagnostics; an association claims no effect to gate."""
         return self.kind == "association" or not numbers.failed(self.main["gate"])
 
-    def contrast(self) -> Row | None:
-        """The estimate a claim is judged by: the risk difference, else the first ratio of the declared analysis."""
-        for scale in ("risk-difference", "risk-ratio", "odds-ratio"):
-            rows = self.lines(scale, "main")
-            if len(rows):
-                return dict(rows.to_dict("records")[0])
-        return None
+    @property
+    def refused(self) -> int:
+        """How many variations did not pass their diagnostics."""
+        return int(self.lines("risk-difference")["gate"].map(numbers.failed).sum())
 
-    def claim_cells(self) -> dict[str, str]:
-        """What the claims table says about this section."""
-        row = self.contrast()
-        cells = {"where": self.title}
-        if row is None:
-            return cells
+    def claim_lines(self) -> list[str]:
+        """What the claims table says about this section: the estimate, what could have been found, where."""
+        if self.kind == "association":
+            return [f"{self.title}, cross-sectional: groups are described, no effect is estimated"]
         if not self.passed:
-            return {**cells, "estimate": numbers.sentence(numbers.gate_words(row["gate"]))}
-        unit = "per 1,000" if row["scale"] == "risk-difference" else numbers.words(row["scale"])
-        told = numbers.with_interval(row["estimate"], row["low"], row["high"], row["scale"])
-        arm = "" if self.kind == "trial" else f" ({row['arm']})"
-        cells["estimate"] = f"{told} {unit}{arm}"
-        if self.kind == "trial":
-            cells["detectable"] = f"{numbers.per_thousand(self.detectable['detectable_difference'])} per 1,000"
-        return cells
+            return [sentence(numbers.gate_words(self.main["gate"])), self.title]
+        told = numbers.with_interval(self.main, "risk-difference")
+        found = numbers.per_thousand(self.detectable["detectable_difference"])
+        return [f"{told} per 1,000", f"Could find {found} per 1,000 or more", self.title]
 
 
 def sections(tables: Mapping[str, pd.DataFrame], facts: Mapping[str, Any]) -> list[Section]:
@@ -287,6 +250,6 @@ def sections(tables: Mapping[str, pd.DataFrame], facts: Mapping[str, Any]) -> li
         Section(kind, analysis[kind], survey, facts, tables)
         for analysis in facts["analyses"]
         for kind in ("trial", "association")
-        if kind in analysis
+        if analysis.get(kind)
         for survey in analysis["surveys"]
     ]

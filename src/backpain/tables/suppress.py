@@ -1,11 +1,11 @@
 """Small counts are hidden, and so is whatever would give them away.
 
-A count is small when it is above 0 and below the run's smallest cell. Hiding it is not enough: a reader may know the
-total it belongs to. So the counts are written down as cells, what is known to add up as equations, and further cells
-are withheld until somebody who solves the equations is left with more than one value for every small count. The
-reader is assumed to know that a cell marked small lies between 1 and the smallest cell less one, and that a withheld
-one is not small. This is the cell suppression problem (Fischetti and Salazar 2001), solved greedily with an audit by
-linear programming.
+A count is small when it is above 0 and below the run's smallest cell. Hiding it is not enough: a reader may
+know the total it belongs to. So the counts are written down as cells, what is known to add up as equations,
+and further cells are withheld until somebody who solves the equations is left with more than one value for
+every small count. The reader is assumed to know that a cell marked small lies between 1 and the smallest cell
+less one, and that a withheld one is not small. This is the cell suppression problem (Fischetti and Salazar
+2001), solved greedily with an audit by linear programming.
 """
 
 from __future__ import annotations
@@ -46,8 +46,8 @@ def feasible_range(
 ) -> tuple[float, float]:
     """The least and the most a reader can deduce the target to be.
 
-    Hidden and secret cells are unknown, all others known. Returns the whole numbers at or inside the bounds of the
-    linear relaxation (infinity where nothing limits the cell).
+    Hidden and secret cells are unknown, all others known. Returns the whole numbers at or inside the bounds
+    of the linear relaxation (infinity where nothing limits the cell).
     """
     bounds: dict[Key, tuple[int, int | None]] = dict.fromkeys(secret, (0, None))
     bounds |= {key: (1, smallest - 1) if how == SMALL else (smallest, None) for key, how in hidden.items()}
@@ -68,15 +68,15 @@ def feasible_range(
         aim = np.zeros(len(unknown))
         aim[columns[target]] = direction
         found = linprog(aim, A_eq=left, b_eq=right, bounds=[bounds[key] for key in unknown], method="highs")
-        ends.append(direction * found.fun if found.status == 0 else -direction * math.inf)
+        ends.append(direction * float(found.fun or 0) if found.status == 0 else -direction * math.inf)
     return math.ceil(ends[0] - 1e-6), math.inf if math.isinf(ends[1]) else math.floor(ends[1] + 1e-6)
 
 
-def connected(
-    target: Key, equations: Sequence[Equation], unknown: Collection[Key]
-) -> tuple[list[Key], list[Equation]]:
-    """The unknown cells that share equations, directly or through others, with the target, and those equations."""
-    reached, relevant, left = {target: None}, [], list(equations)
+def connected(target: Key, equations: Sequence[Equation], unknown: Collection[Key]) -> tuple[list[Key], list[Equation]]:
+    """The unknown cells that share equations with the target, directly or through others, and the equations."""
+    reached: dict[Key, None] = {target: None}
+    relevant: list[Equation] = []
+    left = list(equations)
     while True:
         touching = [equation for equation in left if not reached.keys().isdisjoint(equation)]
         if not touching:
@@ -95,10 +95,10 @@ def protect(
 ) -> dict[Key, str]:
     """Which cells to hide, and whether each is small itself or withheld for another's sake.
 
-    values: every count, printed or not. equations: sums of coefficient times cell that are 0. secret: cells printed
-    nowhere (a complement, a difference between two variations) that must not be deducible if small. cost: how much
-    a cell is missed when withheld (1 unless told); among equals the smallest count goes. Raises ValueError when
-    nothing is left to withhold.
+    values: every count, printed or not. equations: sums of coefficient times cell that are 0. secret: cells
+    printed nowhere (a complement, a difference between two variations) that must not be deducible if small.
+    cost: how much a cell is missed when withheld (1 unless told); among equals the smallest count goes.
+    Raises ValueError when nothing is left to withhold.
     """
     check_smallest(smallest)
     ledger = Reader(values, equations, smallest, frozenset(secret), cost or {})
@@ -152,7 +152,9 @@ class Reader:
             printed = {key for equation in group for key in equation if key != ONE and self.values[key] > 0}
             if candidates := printed - hidden.keys() - self.secret:
                 return min(candidates, key=self.price)
-        raise ValueError(f"the small count {target} can be deduced and nothing is left to withhold; lower smallest_cell")
+        raise ValueError(
+            f"the small count {target} can be deduced and nothing is left to withhold; lower smallest_cell"
+        )
 
 
 def suppress(
@@ -166,20 +168,23 @@ def suppress(
 ) -> pd.DataFrame:
     """Hide the small counts of one table and whatever would give them away.
 
-    count: column of counts. within: columns naming the groups whose counts add up to a known total. total: column with
-    that total where the counts do not exhaust it (the rest is then an unprinted cell); without it the group's own sum
-    counts as known. derived: columns (shares, intervals) emptied where the count is hidden. Returns a new frame with
-    hidden cells missing, `<count>_hidden` ("", "small" or "withheld") and `suppressed`.
+    count: column of counts. within: columns naming the groups whose counts add up to a known total. total:
+    column with that total where the counts do not exhaust it (the rest is then an unprinted cell); without it
+    the group's own sum counts as known. derived: columns (shares, intervals) emptied where the count is
+    hidden. Returns a new frame with hidden cells missing, `<count>_hidden` ("", "small" or "withheld") and
+    `suppressed`.
     """
     table = frame.reset_index(drop=True)
     values: dict[Key, int] = {row: int(number) for row, number in table[count].dropna().items()}
     equations: list[Equation] = []
     secret: list[Key] = []
-    groups = table.groupby(list(within), sort=False, dropna=False).groups if within else {"all": table.index}
+    groups: dict[Key, list[int]] = {}
+    for row, line in enumerate(table.to_dict("records")):
+        groups.setdefault(tuple(line[column] for column in within), []).append(row)
     for name, rows in groups.items():
         members = [row for row in rows if row in values]
         whole = sum(values[row] for row in members)
-        known = int(table.loc[rows[0], total]) if total else whole
+        known = int(table[total].iloc[rows[0]]) if total else whole
         if known > whole:
             secret.append(("rest", name))
             values["rest", name] = known - whole

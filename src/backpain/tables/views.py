@@ -1,4 +1,4 @@
-"""Result frames as the report's tables. Each takes frames and returns HTML; nothing is computed that is not a layout."""
+"""What a run found, as tables: people, diagnostics, estimates. Each takes frames and returns HTML and only lays out."""
 
 from __future__ import annotations
 
@@ -9,26 +9,19 @@ import pandas as pd
 from markupsafe import Markup
 
 from backpain.tables import numbers
-from backpain.tables.html import Column, plain, table
-from backpain.tables.numbers import CHECKS, sentence, words
+from backpain.tables.html import Column, Row, plain, table
+from backpain.tables.numbers import sentence, words
 
 Variables = Mapping[str, Mapping[str, Any]]
-STATUS = {
-    "mapped": "as asked", "derived": "derived", "unavailable": "not available", "reproduced": "reproduced",
-    "differs-explained": "differs, explained", "not-computable": "cannot be computed",
-}  # fmt: skip
+ARMS = ("treated", "untreated")
 
 
-def status(value: str) -> str:
-    """A declared status in words."""
-    return sentence(STATUS.get(value, words(value)))
-
-
-def label(variables: Variables, name: str) -> str:
+def label(variables: Variables, name: str, unit: bool = True) -> str:
     """A variable's declared label with its unit, or its name as words."""
     declared = variables.get(name, {})
-    unit = declared.get("unit")
-    return declared.get("label", sentence(words(name))) + (f" ({unit})" if unit else "")
+    text = str(declared.get("label", sentence(words(name))))
+    told = declared.get("unit") if unit else None
+    return f"{text} ({told})" if told and told not in text.lower() else text
 
 
 def level(variables: Variables, name: str, code: Any) -> str:
@@ -37,192 +30,60 @@ def level(variables: Variables, name: str, code: Any) -> str:
     return str(known.get(code, sentence(words(str(code)))))
 
 
-def variation(name: str) -> str:
-    """A variation's name in words."""
-    return "Main analysis" if name == "main" else sentence(words(name))
-
-
 def table1(frame: pd.DataFrame, variables: Variables, smallest: int, identity: str) -> Markup:
     """People at baseline by arm: weighted shares or means with intervals, people, and the standardised difference."""
-    keys = ["variable", "level", "kind"]
-    rows = frame.assign(level=frame["level"].fillna(""))
-    counted = [name for name in ("people", "people_hidden", "value", "low", "high") if name in rows]
-    wide = rows.pivot_table(index=keys, columns="arm", values=counted, aggfunc="first", sort=False, dropna=False,
-                            observed=True)  # fmt: skip
-    wide.columns = [f"{arm}_{name}" for name, arm in wide.columns]
-    wide = rows[keys].drop_duplicates().merge(wide.reset_index(), on=keys)
-    smd = rows.groupby(keys, sort=False)["smd"].first().reset_index()
-    wide = wide.merge(smd, on=keys)
-    wide["heading"] = [label(variables, name) for name in wide["variable"]]
-    wide["row"] = ["Mean" if not code else level(variables, name, code) for name, code in
-                   zip(wide["variable"], wide["level"], strict=True)]  # fmt: skip
-    for arm in ("treated", "untreated"):
-        wide[f"{arm}_text"] = [baseline(line, arm) for line in wide.to_dict("records")]
-    columns = [Column("row", "Level")]
-    for arm in ("treated", "untreated"):
-        columns += [Column(f"{arm}_people", f"{sentence(arm)}, people", numbers.count, True),
-                    Column(f"{arm}_text", f"{sentence(arm)} (95% interval)", plain, True)]  # fmt: skip
+    lines: dict[tuple[str, str], dict[str, Any]] = {}
+    for row in frame.assign(level=frame["level"].fillna("")).to_dict("records"):
+        name, code = row["variable"], row["level"]
+        line = lines.setdefault((name, code), {"heading": label(variables, name), "smd": row["smd"]})
+        line["row"] = level(variables, name, code) if code else "Mean"
+        line[f"{row['arm']}_people"] = row["people"]
+        line[f"{row['arm']}_people_hidden"] = row.get("people_hidden", "")
+        line[f"{row['arm']}_text"] = baseline(row)
+    columns = [Column("row", "Level", plain, False, "9rem")]
+    for arm in ARMS:
+        columns += [
+            Column(f"{arm}_people", f"{sentence(arm)}, people", numbers.count, True),
+            Column(f"{arm}_text", f"{sentence(arm)} (95% interval)", plain, True),
+        ]
     columns.append(Column("smd", "Standardised difference", numbers.ratio, True))
-    return table(wide, columns, identity=identity, group="heading", smallest=smallest,
-                 caption="People at baseline by arm. People are counted; shares and means are weighted.")  # fmt: skip
+    return table(
+        pd.DataFrame(list(lines.values())),
+        columns,
+        identity=identity,
+        group="heading",
+        smallest=smallest,
+        caption="People at baseline by arm. People are counted; shares and means are weighted.",
+    )
 
 
-def baseline(line: Mapping[Any, Any], arm: str) -> str:
+def baseline(row: Row) -> str:
     """A weighted share or mean with its interval."""
-    write = numbers.percent if line["kind"] == "category" else numbers.decimal
-    value, low, high = (line.get(f"{arm}_{name}") for name in ("value", "low", "high"))
-    if numbers.is_missing(value):
+    share = row["kind"] == "category" or row["level"] == "missing"
+    write = numbers.percent if share else numbers.decimal
+    if numbers.is_missing(row["value"]):
         return numbers.MISSING
-    ends = f" ({write(low)} to {write(high)})".replace("%", "")
-    return write(value) + ("" if numbers.is_missing(low) else ends)
+    ends = f" ({write(row['low'])} to {write(row['high'])})".replace("%", "")
+    return write(row["value"]) + ("" if numbers.is_missing(row["low"]) else ends)
 
 
-def estimates(frame: pd.DataFrame, smallest: int, identity: str, caption: str) -> Markup:
-    """Every variation and estimator: risks per arm, difference and ratio, people, events, and whether the gate passed."""
-    keys = ["variation", "estimator"]
-    contrast = frame[frame["scale"] == "risk-difference"]
-    wide = contrast[[*keys, "people", "events", "gate", *(name for name in contrast if str(name).endswith("_hidden"))]]
-    for scale, arm, name in (("risk", "untreated", "untreated"), ("risk", "treated", "treated"),
-                             ("risk-difference", None, "difference"), ("risk-ratio", None, "ratio")):  # fmt: skip
-        rows = frame[(frame["scale"] == scale) & (True if arm is None else frame["arm"] == arm)]
-        text = [numbers.with_interval(line["estimate"], line["low"], line["high"], scale) if arm is None
-                else numbers.effect(line["estimate"], scale) for line in rows.to_dict("records")]  # fmt: skip
-        wide = wide.merge(rows[keys].assign(**{name: text}), on=keys, how="left")
-    wide = wide.assign(name=wide["variation"].map(variation))
+def flow(frame: pd.DataFrame, smallest: int, identity: str) -> Markup:
+    """The flow of people as a table."""
+    rows = frame.sort_values("step")
     columns = [
-        Column("estimator", "Estimator", lambda value: sentence(words(value))),
-        Column("untreated", "Untreated per 1,000", plain, True),
-        Column("treated", "Treated per 1,000", plain, True),
-        Column("difference", "Difference per 1,000", plain, True, "11rem"),
-        Column("ratio", "Risk ratio", plain, True, "9rem"),
-        Column("people", "People", numbers.count, True),
-        Column("events", "Events", numbers.count, True),
-        Column("gate", "Diagnostics", lambda value: sentence(numbers.gate_words(value)), False, "9rem"),
+        Column("box", "Step", sentence),
+        Column("remaining", "People", numbers.count, True),
+        Column("left_out", "Left out here", numbers.count, True),
     ]
-    return table(wide, columns, identity=identity, caption=caption, smallest=smallest, group="name", mark=gate_class)
-
-
-def gate_class(row: Mapping[Any, Any]) -> str:
-    """The class of a row whose estimate is no answer."""
-    return "not-an-answer" if row["gate"] != "passed" else ""
-
-
-def associations(frame: pd.DataFrame, smallest: int, identity: str, caption: str) -> Markup:
-    """Groups and contrasts of a cross-sectional analysis, each on its own scale."""
-    rows = frame.assign(
-        text=[numbers.with_interval(line["estimate"], line["low"], line["high"], line["scale"])
-              for line in frame.to_dict("records")],
-        unit=frame["scale"].map(lambda scale: "per 1,000" if scale in ("risk", "risk-difference") else words(scale)),
-        name=frame["variation"].map(variation),
-    )  # fmt: skip
-    columns = [
-        Column("arm", "Group or contrast", sentence, False, "14rem"),
-        Column("text", "Estimate (95% interval)", plain, True, "11rem"),
-        Column("unit", "Scale", sentence),
-        Column("p", "p", numbers.p_value, True),
-        Column("people", "People", numbers.count, True),
-        Column("events", "Events", numbers.count, True),
-        Column("adjusted_for", "Adjusted for", lambda value: words(plain(value)), False, "12rem"),
-    ]
-    return table(rows, columns, identity=identity, caption=caption, smallest=smallest, group="name")
-
-
-def harmonisation(frame: pd.DataFrame, surveys: Mapping[str, str], identity: str) -> Markup:
-    """Variables in rows, surveys in columns: how each survey answers, or why it cannot."""
-    rows = frame.fillna({"how": "", "reason": ""})
-    text = [f"{status(line['status'])}{': ' if line['how'] or line['reason'] else ''}{line['how'] or line['reason']}"
-            for line in rows.to_dict("records")]  # fmt: skip
-    wide = rows.assign(text=text).pivot(index=["variable", "label"], columns="survey", values="text").reset_index()
-    wide = rows[["variable"]].drop_duplicates().merge(wide, on="variable")
-    columns = [Column("label", "Variable", plain, False, "10rem")]
-    columns += [Column(name, surveys.get(name, name), plain, False, "14rem") for name in surveys if name in wide]
-    return table(wide, columns, identity=identity, caption="How each survey answers for each variable, or why it cannot.")
-
-
-def published(frame: pd.DataFrame, surveys: Mapping[str, str], identity: str) -> Markup:
-    """Published numbers and ours, with what explains a difference."""
-    rows = frame.assign(heading=frame["survey"].map(lambda name: surveys.get(name, name)))
-    columns = [
-        Column("quantity", "Quantity", sentence, False, "14rem"),
-        Column("expected", "Published", figure, True),
-        Column("computed", "Computed here", figure, True),
-        Column("status", "Result", status),
-        Column("reason", "Why they differ", plain, False, "14rem"),
-        Column("source", "Source"),
-    ]
-    return table(rows, columns, identity=identity, group="heading",
-                 caption="Numbers others have published for these files, and what this pipeline computes.")  # fmt: skip
-
-
-def figure(number: Any) -> str:
-    """A published number: a whole one as a count, another with one decimal."""
-    whole = not numbers.is_missing(number) and float(number).is_integer()
-    return numbers.count(number) if whole else numbers.decimal(number)
-
-
-def cleaning(frame: pd.DataFrame, surveys: Mapping[str, str], variables: Variables, smallest: int, identity: str) -> Markup:
-    """Every cleaning rule: what it looked at, what it touched, what it did."""
-    rows = frame.assign(
-        heading=frame["survey"].map(lambda name: surveys.get(name, name)),
-        variable=frame["variable"].fillna("").map(lambda name: label(variables, name) if name else ""),
-    )
-    columns = [
-        Column("rule", "Rule", sentence, False, "14rem"),
-        Column("file", "File"),
-        Column("variable", "Variable"),
-        Column("looked_at", "Looked at", numbers.count, True),
-        Column("touched", "Touched", numbers.count, True),
-        Column("action", "Action", sentence),
-    ]
-    return table(rows, columns, identity=identity, group="heading", smallest=smallest,
-                 caption="Cleaning rules, the values each looked at and the values it touched.")  # fmt: skip
-
-
-def gate(frame: pd.DataFrame, identity: str) -> Markup:
-    """The diagnostics that decide whether an estimate is shown as an answer."""
-    rows = frame.assign(
-        name=frame["check"].map(lambda name: sentence(CHECKS.get(name, words(name)))),
-        result=frame["passed"].map(lambda passed: "passed" if bool(passed) else "did not pass"),
-        gate=frame["passed"].map(lambda passed: "passed" if bool(passed) else "failed"),
-    )
-    columns = [
-        Column("name", "Check"),
-        Column("check", "What is measured", lambda name: sentence(words(name))),
-        Column("value", "Value", measured, True),
-        Column("threshold", "Threshold", measured, True),
-        Column("result", "Result", sentence),
-    ]
-    return table(rows, columns, identity=identity, mark=gate_class,
-                 caption="The gate: checks an estimate must pass to be shown as an answer.")  # fmt: skip
-
-
-def measured(number: Any) -> str:
-    """A diagnostic: a whole one as a count, another with two decimals (three below 0.1)."""
-    if numbers.is_missing(number):
-        return numbers.MISSING
-    if float(number).is_integer() and abs(number) >= 2:
-        return numbers.count(number)
-    return numbers.decimal(number, 3 if 0 < abs(number) < 0.1 else 2)
-
-
-def detectable(frame: pd.DataFrame, identity: str) -> Markup:
-    """The smallest difference each variation could have found."""
-    rows = frame.assign(name=frame["variation"].map(variation))
-    columns = [
-        Column("name", "Variation"),
-        Column("risk_untreated", "Untreated per 1,000", numbers.per_thousand, True),
-        Column("se", "Standard error per 1,000", numbers.per_thousand, True),
-        Column("detectable_difference", "Smallest detectable difference per 1,000", numbers.per_thousand, True),
-        Column("power", "Power", numbers.percent, True),
-    ]
-    return table(rows, columns, identity=identity,
-                 caption="The smallest risk difference each variation had the stated power to find.")  # fmt: skip
+    return table(rows, columns, identity=identity, smallest=smallest, caption="The flow of people.")
 
 
 def missingness(frame: pd.DataFrame, variables: Variables, smallest: int, identity: str) -> Markup:
     """People without a value, by variable and arm."""
-    rows = frame.assign(name=frame["variable"].map(lambda name: label(variables, name)),
-                        share=(frame["missing"] / frame["people"]).astype(float))  # fmt: skip
+    rows = frame.assign(
+        name=[label(variables, name, unit=False) for name in frame["variable"]],
+        share=(frame["missing"] / frame["people"]).astype(float),
+    )
     columns = [
         Column("name", "Variable"),
         Column("arm", "Arm", sentence),
@@ -233,51 +94,124 @@ def missingness(frame: pd.DataFrame, variables: Variables, smallest: int, identi
     return table(rows, columns, identity=identity, smallest=smallest, caption="People without a value, by arm.")
 
 
-def flow(frame: pd.DataFrame, smallest: int, identity: str) -> Markup:
-    """The flow diagram as a table."""
-    rows = frame.sort_values("step").assign(name=lambda table: table["box"].map(sentence))
+def gate(frame: pd.DataFrame, identity: str) -> Markup:
+    """The checks that decide whether an estimate is shown as an answer."""
+    rows = frame[frame["threshold"].notna()]
+    told = ["passed" if str(passed) == "True" else "did not pass" for passed in rows["passed"]]
     columns = [
-        Column("name", "Step"),
-        Column("remaining", "People", numbers.count, True),
-        Column("left_out", "Left out here", numbers.count, True),
+        Column("check", "Check", lambda name: sentence(numbers.check_name(name)), False, "8rem"),
+        Column("meaning", "What is measured", sentence, False, "14rem"),
+        Column("value", "Value", numbers.measured, True),
+        Column("threshold", "Threshold", numbers.measured, True),
+        Column("result", "Result", sentence),
     ]
-    return table(rows, columns, identity=identity, smallest=smallest, caption="The flow of people as a table.")
-
-
-def evidence(frame: pd.DataFrame, identity: str) -> Markup:
-    """Published studies: design, people, contrast, outcome and effect."""
-    rows = frame.assign(
-        heading=frame["group"].map(lambda name: sentence(name).replace("->", "→")),
-        effect=[effect(line) for line in frame.to_dict("records")],
+    return table(
+        rows.assign(result=told, meaning=rows["check"].map(numbers.check_meaning)),
+        columns,
+        identity=identity,
+        caption="The gate: checks an estimate must pass to be shown as an answer.",
+        stacked=True,
+        mark=lambda row: "" if row["result"] == "passed" else "not-an-answer",
     )
+
+
+def checks(frame: pd.DataFrame, identity: str) -> Markup:
+    """Diagnostics that inform and decide nothing."""
+    rows = frame[frame["threshold"].isna()]
     columns = [
-        Column("study", "Study", plain, False, "9rem"),
-        Column("design", "Design", sentence, False, "10rem"),
+        Column("check", "Diagnostic", lambda name: sentence(words(name)), False, "14rem"),
+        Column("value", "Value", numbers.measured, True),
+    ]
+    return table(rows, columns, identity=identity, caption="Further diagnostics, for information.")
+
+
+def estimates(frame: pd.DataFrame, smallest: int, identity: str) -> Markup:
+    """Every variation and estimator: risks per arm, difference and ratio, people, events, and the gate.
+
+    frame: rows of estimates.csv with `label`, the variation in words.
+    """
+    lines: dict[tuple[str, str], dict[Any, Any]] = {}
+    for row in frame.to_dict("records"):
+        line = lines.setdefault(
+            (row["variation"], row["estimator"]),
+            {**dict.fromkeys((*ARMS, "risk-difference", "risk-ratio", "odds-ratio"), numbers.MISSING), **row},
+        )
+        if row["scale"] == "risk":
+            line[row["arm"]] = numbers.effect(row["estimate"], "risk")
+        else:
+            line[row["scale"]] = numbers.with_interval(row, row["scale"])
+            line |= {name: row.get(name) for name in ("people", "people_hidden", "events", "events_hidden")}
+    columns = [
+        Column("estimator", "Estimator", lambda value: sentence(words(value))),
+        Column("untreated", "Untreated per 1,000", plain, True, "5rem"),
+        Column("treated", "Treated per 1,000", plain, True, "5rem"),
+        Column("risk-difference", "Difference per 1,000", plain, True),
+        Column("risk-ratio", "Risk ratio", plain, True),
+        Column("odds-ratio", "Odds ratio", plain, True),
         Column("people", "People", numbers.count, True),
-        Column("contrast", "Contrast", sentence, False, "13rem"),
-        Column("outcome", "Outcome", sentence, False, "9rem"),
-        Column("effect", "Effect (95% interval)", plain, True, "11rem"),
-        Column("caution", "Caution"),
+        Column("events", "Events", numbers.count, True),
+        Column("gate", "Diagnostics", lambda value: sentence(numbers.gate_words(value)), False, "7rem"),
     ]
-    return table(rows, columns, identity=identity, group="heading",
-                 caption="Published studies, from their abstracts, grouped by contrast and not pooled.")  # fmt: skip
+    return table(
+        pd.DataFrame(list(lines.values())),
+        columns,
+        identity=identity,
+        caption="Every variation and estimator. Rows in grey are not answers.",
+        smallest=smallest,
+        group="label",
+        mark=lambda row: "" if row["gate"] == "passed" else "not-an-answer",
+    )
 
 
-def effect(line: Mapping[Any, Any]) -> str:
-    """A published effect with its measure and interval."""
-    ratio = line["measure"] != "mean difference"
-    number = [numbers.decimal(line[name], 2) for name in ("estimate", "low", "high")]
-    ends = "" if numbers.is_missing(line["low"]) else f" ({number[1]} to {number[2]})"
-    scale = "" if ratio else f" of {numbers.count(line['scale'])} points"
-    return f"{sentence(line['measure'])} {number[0]}{ends}{scale}"
+def associations(frame: pd.DataFrame, smallest: int, identity: str) -> Markup:
+    """Prevalences, then contrasts, of a cross-sectional analysis, by scale and estimator.
 
-
-def files(frame: pd.DataFrame, identity: str) -> Markup:
-    """The raw files a run read, with their checksums."""
+    frame: rows of estimates.csv with `group`, the arm in words.
+    """
+    lines = frame.to_dict("records")
+    rows = frame.assign(
+        text=[numbers.with_interval(line, line["scale"]) for line in lines],
+        heading=[f"{UNITS[line['scale']]}, {HOW.get(line['estimator'], words(line['estimator']))}" for line in lines],
+        order=pd.Categorical(frame["scale"], list(numbers.SCALES), ordered=True),
+    ).sort_values(["order", "estimator"], kind="stable", ascending=[True, False])
     columns = [
-        Column("path", "File"),
-        Column("size", "Size", numbers.size, True),
-        Column("sha256", "SHA-256"),
-        Column("origin", "Found in"),
+        Column("group", "Group or contrast", plain, False, "16rem"),
+        Column("text", "Estimate (95% interval)", plain, True, "11rem"),
+        Column("p", "p", numbers.p_value, True),
+        Column("people", "People", numbers.count, True),
+        Column("events", "With the outcome", numbers.count, True),
     ]
-    return table(frame, columns, identity=identity, caption="Raw files, with the checksums of the bytes that were read.")
+    return table(
+        rows,
+        columns,
+        identity=identity,
+        caption="Groups and their contrasts: a description at one point in time, not effects.",
+        smallest=smallest,
+        group="heading",
+    )
+
+
+UNITS = {
+    "risk": "Prevalence per 1,000 people",
+    "risk-difference": "Difference per 1,000 people",
+    "risk-ratio": "Ratio of prevalences",
+    "odds-ratio": "Odds ratio",
+}
+HOW = {"unadjusted": "crude", "standardisation": "standardised over all groups", "logistic": "logistic model"}
+
+
+def detectable(frame: pd.DataFrame, identity: str) -> Markup:
+    """The smallest difference each variation could have found. frame: rows with `label`, the variation in words."""
+    columns = [
+        Column("label", "Variation", plain, False, "12rem"),
+        Column("risk_untreated", "Untreated per 1,000", numbers.per_thousand, True),
+        Column("se", "Standard error per 1,000", numbers.per_thousand, True),
+        Column("detectable_difference", "Smallest detectable difference per 1,000", numbers.per_thousand, True),
+        Column("power", "Power", numbers.chance, True),
+    ]
+    return table(
+        frame,
+        columns,
+        identity=identity,
+        caption="The smallest risk difference each variation had the stated power to find.",
+    )

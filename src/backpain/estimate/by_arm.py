@@ -1,0 +1,93 @@
+"""Estimators with an outcome model for each arm, so that the effect may differ with every confounder."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from backpain.design import Design
+from backpain.estimate.estimators import (
+    Risks,
+    arm_table,
+    carried,
+    covariates_of,
+    followed_weight,
+    reason_of,
+    target_of,
+    unusable,
+)
+from backpain.estimate.rows import standardised
+from backpain.nuisance import Nuisance
+from backpain.regression import Logistic, Term, logistic
+
+Numbers = NDArray[np.float64]
+
+
+class ArmModel(NamedTuple):
+    """The outcome model of one arm's followed, and its coefficients' influence function."""
+
+    name: str
+    people: Numbers
+    fit: Logistic
+    influence: Numbers
+
+
+def standardisation_by_arm(
+    participants: pd.DataFrame, terms: Sequence[Term], design: Design, nuisance: Nuisance
+) -> pd.DataFrame:
+    """Risks predicted for all by the outcome model of each arm, averaged with the survey weight (g-formula)."""
+    models = _arm_models(participants, terms, nuisance)
+    if reason := _reason(models, nuisance):
+        return arm_table("standardisation-by-arm", unusable(nuisance, reason), design, nuisance)
+    return arm_table("standardisation-by-arm", _standardised(models, nuisance), design, nuisance)
+
+
+def doubly_robust(
+    participants: pd.DataFrame, terms: Sequence[Term], design: Design, nuisance: Nuisance
+) -> pd.DataFrame:
+    """The same risks, corrected by the weighted mean of what the models leave unexplained (augmented weighting).
+
+    Right in large samples if either the propensity or the outcome models are, and the loss model is (Bang and
+    Robins 2005, Biometrics 61:962).
+    """
+    models = _arm_models(participants, terms, nuisance)
+    if reason := "; ".join(filter(None, [nuisance.reason, _reason(models, nuisance)])):
+        return arm_table("doubly-robust", unusable(nuisance, reason), design, nuisance)
+    predicted = _standardised(models, nuisance)
+    left = np.empty(2)
+    influence = predicted.influence.copy()
+    for place, model in enumerate(models):
+        share = nuisance.analysis_weight * model.people
+        share = share / share.sum()
+        fitted = model.fit.probability
+        left[place] = share @ (nuisance.trial.event - fitted)
+        own = (share * (nuisance.trial.event - fitted - left[place]))[:, None]
+        slope = -model.fit.matrix.T @ (share * fitted * (1 - fitted))
+        influence[:, place] += (own + nuisance.drift(own))[:, 0] + model.influence @ slope
+    return arm_table("doubly-robust", Risks(predicted.risk + left, influence), design, nuisance)
+
+
+def _arm_models(participants: pd.DataFrame, terms: Sequence[Term], nuisance: Nuisance) -> list[ArmModel]:
+    covariates, columns = covariates_of(participants, terms, nuisance)
+    models = []
+    for name, arm in (("treated", nuisance.trial.treated), ("untreated", ~nuisance.trial.treated)):
+        fit = logistic(covariates, nuisance.trial.event, followed_weight(nuisance) * arm, columns)
+        models.append(ArmModel(name, arm.astype(float), fit, carried(fit, nuisance)))
+    return models
+
+
+def _reason(models: list[ArmModel], nuisance: Nuisance) -> str:
+    reasons = {model.name: reason_of(model.fit, nuisance) for model in models}
+    return "; ".join(f"{name}: {reason}" for name, reason in reasons.items() if reason)
+
+
+def _standardised(models: list[ArmModel], nuisance: Nuisance) -> Risks:
+    parts = [
+        standardised([model.fit.matrix], model.fit.coefficients, model.influence, target_of(nuisance))
+        for model in models
+    ]
+    return Risks(np.concatenate([risk for risk, _ in parts]), np.hstack([influence for _, influence in parts]))

@@ -1,0 +1,196 @@
+"""Tidy rows of risks and of their contrasts, from risks and their variance matrix."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.special import expit
+from scipy.stats import t
+
+from backpain.design import logit_interval, t_quantile
+
+Numbers = NDArray[np.float64]
+
+COLUMNS = [
+    "arm", "scale", "estimator", "estimate", "se", "low", "high", "p", "people", "events", "design_df",
+    "weighted_people", "converged", "reason",
+]  # fmt: skip
+
+
+class Group(NamedTuple):
+    """An arm or an exposure group: its people, their events, and whom they represent."""
+
+    name: str
+    people: int
+    events: int
+    weighted: float
+
+    def beside(self, other: Group) -> Group:
+        """Both groups of a contrast together."""
+        return Group(
+            f"{self.name} vs {other.name}",
+            self.people + other.people,
+            self.events + other.events,
+            self.weighted + other.weighted,
+        )
+
+
+@dataclass(frozen=True)
+class Source:
+    """What all rows of one estimator share: its name, degrees of freedom, and whether it can be used."""
+
+    estimator: str
+    df: int
+    reason: str = ""
+    level: float = 0.95
+
+    def row(self, group: Group, scale: str, **numbers: float) -> dict[str, Any]:
+        """One row; numbers not given are missing."""
+        return {
+            "arm": group.name,
+            "scale": scale,
+            "estimator": self.estimator,
+            **dict.fromkeys(("estimate", "se", "low", "high", "p"), math.nan),
+            **numbers,
+            "people": group.people,
+            "events": group.events,
+            "design_df": self.df,
+            "weighted_people": group.weighted,
+            "converged": not self.reason,
+            "reason": self.reason,
+        }
+
+
+class Scale(NamedTuple):
+    """A contrast of two risks on the scale where its interval is symmetric, with its slope in each risk."""
+
+    value: Callable[[float, float], float]
+    slope: Callable[[float, float], tuple[float, float]]
+    back: Callable[[float], float]
+
+
+CONTRASTS = {
+    "risk-difference": Scale(lambda one, other: one - other, lambda one, other: (1.0, -1.0), float),
+    "risk-ratio": Scale(lambda one, other: math.log(one / other), lambda one, other: (1 / one, -1 / other), math.exp),
+    "odds-ratio": Scale(
+        lambda one, other: math.log(one / (1 - one)) - math.log(other / (1 - other)),
+        lambda one, other: (1 / (one * (1 - one)), -1 / (other * (1 - other))),
+        math.exp,
+    ),
+}
+
+
+def risk_rows(groups: Sequence[Group], risk: Numbers, covariance: Numbers, source: Source) -> list[dict[str, Any]]:
+    """One row per group: the risk, its standard error, and an interval from the logit scale.
+
+    A risk of 0 or 1 has a row without standard error and interval, because linearisation finds none.
+    """
+    rows = []
+    for place, group in enumerate(groups):
+        p = float(risk[place])
+        if not 0 < p < 1:
+            rows.append(source.row(group, "risk", estimate=p))
+            continue
+        se = math.sqrt(covariance[place, place])
+        low, high = logit_interval(p, se, group.people, source.df, source.level)
+        rows.append(source.row(group, "risk", estimate=p, se=se, low=low, high=high))
+    return rows
+
+
+def contrast_rows(
+    groups: Sequence[Group],
+    risk: Numbers,
+    covariance: Numbers,
+    source: Source,
+    scales: Sequence[str] = tuple(CONTRASTS),
+) -> list[dict[str, Any]]:
+    """Each group against the last: differences by a t-interval, ratios on the log scale (their `se` too).
+
+    Where a risk is 0 or 1 only the difference is given, without standard error.
+    """
+    rows = []
+    for place, group in enumerate(groups[:-1]):
+        both, pair = group.beside(groups[-1]), [place, len(groups) - 1]
+        one, other = (float(number) for number in risk[pair])
+        for scale in scales:
+            if not (0 < one < 1 and 0 < other < 1):
+                known = {"estimate": one - other} if scale == "risk-difference" else {}
+                rows.append(source.row(both, scale, **known))
+                continue
+            slope = np.array(CONTRASTS[scale].slope(one, other))
+            se = math.sqrt(max(slope @ covariance[np.ix_(pair, pair)] @ slope, 0.0))
+            value = CONTRASTS[scale].value(one, other)
+            rows.append(contrast_row(both, scale, value, se, source, CONTRASTS[scale].back))
+    return rows
+
+
+def contrast_row(
+    group: Group, scale: str, value: float, se: float, source: Source, back: Callable[[float], float]
+) -> dict[str, Any]:
+    """One contrast: interval and p by t on the working scale, turned back at the end."""
+    reach = t_quantile(source.df, source.level) * se
+    p = 2 * float(t.sf(abs(value) / se, source.df)) if se > 0 else math.nan
+    return source.row(group, scale, estimate=back(value), se=se, low=back(value - reach), high=back(value + reach), p=p)
+
+
+def failed_rows(
+    groups: Sequence[Group], source: Source, scales: Sequence[str] = tuple(CONTRASTS), risks: bool = True
+) -> list[dict[str, Any]]:
+    """The same rows without numbers, for an estimator one of whose models did not converge."""
+    rows = [source.row(group, "risk") for group in groups] if risks else []
+    return rows + [source.row(group.beside(groups[-1]), scale) for group in groups[:-1] for scale in scales]
+
+
+def table(rows: Sequence[dict[str, Any]]) -> pd.DataFrame:
+    """The rows as a frame with the columns of estimates in their order."""
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def standardised(
+    matrices: Sequence[Numbers], coefficients: Numbers, influence: Numbers, target: Numbers
+) -> tuple[Numbers, Numbers]:
+    """Risks of a target population had everyone been in each group, by a fitted logistic model.
+
+    Parameters
+    ----------
+    matrices
+        One (people, k) model matrix per group, with everyone in that group.
+    coefficients, influence
+        (k,) the model's, and (people, k) their influence function.
+    target
+        (people,) survey weight of the people averaged over, 0 for the others.
+
+    Returns
+    -------
+    (groups,) risks and their (people, groups) influence function.
+    """
+    share = target / target.sum()
+    risk, columns = np.empty(len(matrices)), []
+    for place, matrix in enumerate(matrices):
+        fitted = expit(matrix @ coefficients)
+        risk[place] = share @ fitted
+        slope = matrix.T @ (share * fitted * (1 - fitted))
+        columns.append(share * (fitted - risk[place]) + influence @ slope)
+    return risk, np.column_stack(columns)
+
+
+def minimal_detectable_difference(se: float, df: float, power: float = 0.8, level: float = 0.05) -> float:
+    """The smallest true difference that a two-sided test finds with this power.
+
+    It is (t of 1 - level / 2, plus t of power) x SE:
+    Bloom 1995, Eval Rev 19:547. Missing without a standard error or a degree of freedom.
+
+    Raises
+    ------
+    ValueError
+        If power or level is not between 0 and 1.
+    """
+    if not (0 < power < 1 and 0 < level < 1):
+        raise ValueError(f"power {power} and level {level} must lie between 0 and 1")
+    return float(t.ppf(1 - level / 2, df) + t.ppf(power, df)) * se if df > 0 else math.nan

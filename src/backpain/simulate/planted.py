@@ -1,0 +1,116 @@
+"""The truth that a world has planted, by potential outcomes in a population far larger than any survey."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from backpain.harmonise import judge
+from backpain.simulate.world import Crowd, baseline, choose, draw_one, probabilities
+from backpain.spec import Plan, Protocol, Survey
+
+PEOPLE = 2_000_000
+BATCH = 250_000
+COLUMNS = ["analysis", "scale", "arm", "truth", "mc_se"]
+
+
+def truth(survey: Survey, protocol: Protocol, seed: int, people: int = PEOPLE) -> pd.DataFrame:
+    """The planted risks and contrasts of a trial among the eligible, as the survey's weights represent them.
+
+    Everyone eligible is followed twice, once as treated and once as untreated, by the same chance; the risks are means of the
+    outcome's probabilities. Where an arm has several categories, each person is given one of them with the
+    probability the world has for it.
+
+    Returns
+    -------
+    DataFrame
+        One row for each risk and contrast: analysis, scale, arm, truth, mc_se (the Monte Carlo standard error on the
+        scale of the truth).
+
+    Raises
+    ------
+    ValueError
+        If the survey has no world, nobody in it is eligible, or the world does not draw what the trial needs.
+    """
+    if survey.world is None:
+        raise ValueError(f"surveys/{survey.name}.yaml declares no `world`, so nothing is planted in it")
+    rng = np.random.default_rng([seed, 1])
+    found = [
+        _risks(baseline(survey.world, min(BATCH, people - start), rng), protocol, rng)
+        for start in range(0, people, BATCH)
+    ]
+    risks = np.concatenate(found)
+    if len(risks) < 2:
+        raise ValueError(f"{protocol.name}: nobody in the world of {survey.name} is eligible; nothing can be planted")
+    return pd.DataFrame(_contrasts(risks), columns=COLUMNS[1:]).assign(analysis=protocol.name)[COLUMNS]
+
+
+def _risks(crowd: Crowd, plan: Plan, rng: np.random.Generator) -> np.ndarray:
+    """The outcome's probability as treated and as untreated for everyone eligible of a batch."""
+    chosen = eligible(crowd, plan)
+    kept = {name: values[chosen] for name, values in crowd.values.items()}
+    crowd = Crowd(crowd.world, int(chosen.sum()), kept, crowd.labels)
+    seed = int(rng.integers(2**63))
+    columns = []
+    for arm in (plan.treatment.treated, plan.treatment.untreated):
+        # The same seed in both arms: what is left to chance is the same chance, so the contrast is precise.
+        columns.append(_risk(_give(crowd, plan, arm, np.random.default_rng(seed)), plan, np.random.default_rng(seed)))
+    return np.column_stack(columns)
+
+
+def eligible(crowd: Crowd, plan: Plan) -> np.ndarray:
+    """Who of the population would be eligible and in one of the two arms."""
+    tests: list[tuple[str, Any]] = [item for box in plan.eligibility.values() for item in box.items()]
+    tests.append((plan.treatment.variable, [*plan.treatment.treated, *plan.treatment.untreated]))
+    met = np.ones(crowd.size, bool)
+    for name, test in tests:
+        if name not in crowd.values:
+            raise ValueError(f"the world does not draw {name!r}, which the trial needs; add it to `baseline`")
+        met &= judge(crowd.column(name), test).fillna(False).to_numpy(bool)
+    return met
+
+
+def _give(crowd: Crowd, plan: Plan, arm: list[str], rng: np.random.Generator) -> Crowd:
+    """The crowd with everyone in one arm."""
+    name = plan.treatment.variable
+    shares = probabilities(crowd, crowd.world.baseline[name])
+    inside = np.array([label in arm for label in crowd.labels[name]])
+    shares = np.where(inside, shares, 0)
+    given = choose(shares / shares.sum(axis=1, keepdims=True), rng)
+    return crowd.add(name, given, crowd.labels[name])
+
+
+def _risk(crowd: Crowd, plan: Plan, rng: np.random.Generator) -> np.ndarray:
+    """The probability of the outcome at follow-up, after all that the world draws before it."""
+    outcome = plan.outcome.variable
+    if outcome not in crowd.world.follow_up:
+        raise ValueError(f"the world does not draw {outcome!r} at follow-up, which the trial needs; add it to `follow_up`")
+    for name in crowd.world.baseline:
+        crowd = crowd.add(f"first.{name}", crowd.values[name], crowd.labels.get(name))
+    for name, draw in crowd.world.follow_up.items():
+        if name == outcome:
+            labels = list(draw.categories or {})
+            return probabilities(crowd, draw)[:, [label in plan.outcome.event for label in labels]].sum(axis=1)
+        crowd = draw_one(crowd, name, draw, rng)
+    raise AssertionError(outcome)
+
+
+def _contrasts(risks: np.ndarray) -> list[tuple[str, str, float, float]]:
+    """Risks and contrasts with their Monte Carlo errors, by the delta method for the ratios."""
+    p1, p0 = risks.mean(axis=0)
+    covariance = np.cov(risks.T) / len(risks)
+
+    def error(gradient: list[float]) -> float:
+        return float(np.sqrt(np.array(gradient) @ covariance @ np.array(gradient)))
+
+    odds = p1 / (1 - p1) / (p0 / (1 - p0))
+    against = "treated vs untreated"
+    return [
+        ("risk", "treated", p1, error([1, 0])),
+        ("risk", "untreated", p0, error([0, 1])),
+        ("risk-difference", against, p1 - p0, error([1, -1])),
+        ("risk-ratio", against, p1 / p0, error([1 / p0, -p1 / p0**2])),
+        ("odds-ratio", against, odds, error([odds / (p1 * (1 - p1)), -odds / (p0 * (1 - p0))])),
+    ]

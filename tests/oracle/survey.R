@@ -1,0 +1,173 @@
+# Reference numbers from R's `survey` for tests/test_design.py, test_regression.py and test_estimate.py.
+# Run in this folder: Rscript survey.R. It reads people.csv and writes survey.json. The tests need only the JSON.
+
+suppressMessages(library(survey))
+options(digits = 17)
+people <- read.csv("people.csv")
+people$sex <- factor(people$sex)
+exact <- glm.control(epsilon = 1e-15, maxit = 100)
+of <- function(data) svydesign(~psu, strata = ~stratum, weights = ~weight, data = data, nest = TRUE)
+
+plain <- function(x) unname(as.numeric(x))
+figure <- function(m) list(estimate = plain(coef(m)), se = plain(SE(m)))
+share <- function(design, method) {
+  p <- svyciprop(~event, design, method = method)
+  list(estimate = plain(coef(p)), low = plain(confint(p)[1]), high = plain(confint(p)[2]))
+}
+
+# Means, totals, ratios and shares, by lonely policy, for everyone and for the domain.
+summaries <- function(design) list(
+  mean = figure(svymean(~cost, design)),
+  total = figure(svytotal(~cost, design)),
+  ratio = figure(svyratio(~cost, ~age, design)),
+  proportion = figure(svymean(~event, design)),
+  people = nrow(design),
+  df = degf(design)
+)
+policies <- list()
+for (policy in c("remove", "adjust", "average", "certainty")) {
+  options(survey.lonely.psu = policy)
+  whole <- of(people)
+  policies[[policy]] <- list(everyone = summaries(whole), domain = summaries(subset(whole, domain == 1)))
+}
+options(survey.lonely.psu = "fail")
+refused <- inherits(try(svymean(~cost, of(people)), silent = TRUE), "try-error")
+
+options(survey.lonely.psu = "adjust")
+whole <- of(people)
+inside <- subset(whole, domain == 1)
+intervals <- list(
+  everyone = list(beta = share(whole, "beta"), logit = share(whole, "logit")),
+  domain = list(beta = share(inside, "beta"), logit = share(inside, "logit"))
+)
+simple <- svydesign(~1, weights = ~weight, data = people)
+stratified <- svydesign(~1, strata = ~stratum, weights = ~weight, data = people)
+clustered <- svydesign(~interaction(stratum, psu), weights = ~weight, data = people)
+others <- list(simple = summaries(simple), stratified = summaries(stratified), clustered = summaries(clustered))
+
+# Regressions.
+model <- function(design, policy) {
+  options(survey.lonely.psu = policy)
+  fit <- svyglm(event ~ treated + age + sex + sqrt(visits), design, family = quasibinomial(), control = exact)
+  list(term = names(coef(fit)), estimate = plain(coef(fit)), se = plain(SE(fit)), df = fit$df.residual,
+       covariance = unname(vcov(fit)))
+}
+regressions <- list()
+for (policy in c("remove", "adjust", "average")) regressions[[policy]] <-
+  list(everyone = model(whole, policy), domain = model(inside, policy))
+options(survey.lonely.psu = "adjust")
+
+# Trials: treatment, loss and outcome models, and risks, on full weights and on each replicate.
+confounders <- ~ age + sex + sqrt(visits)
+trial <- function(weight, data) {
+  data$w <- weight / mean(weight[weight > 0])
+  data <- data[data$w > 0, ]
+  fit <- function(formula, part, weights) {
+    part$w <- weights
+    suppressWarnings(glm(formula, quasibinomial(), part, weights = w, control = exact))
+  }
+  e <- fitted(fit(update(confounders, treated ~ .), data, data$w))
+  r <- fitted(fit(update(confounders, followed ~ treated + .), data, data$w))
+  h <- ifelse(data$treated == 1, 1 / e, 1 / (1 - e))
+  seen <- data$followed == 1
+  risk <- function(w, arm) sum((w * data$event)[seen & data$treated == arm]) / sum(w[seen & data$treated == arm])
+  odds <- ifelse(data$treated == 1, 1, e / (1 - e))
+  outcome <- fit(update(confounders, event ~ treated + .), data[seen, ], (data$w / r)[seen])
+  predicted <- function(arm) {
+    p <- predict(outcome, transform(data, treated = arm), type = "response")
+    sum(data$w * p) / sum(data$w)
+  }
+  c(weighting_treated = risk(data$w * h / r, 1), weighting_untreated = risk(data$w * h / r, 0),
+    treated_treated = risk(data$w * odds / r, 1), treated_untreated = risk(data$w * odds / r, 0),
+    unadjusted_treated = risk(data$w, 1), unadjusted_untreated = risk(data$w, 0),
+    standardisation_treated = predicted(1), standardisation_untreated = predicted(0),
+    logistic = plain(coef(outcome)["treated"]))
+}
+estimates <- function(design) {
+  replicates <- as.svrepdesign(design, type = "JKn")
+  found <- withReplicates(replicates, trial)
+  v <- vcov(found)
+  contrast <- function(name) {
+    pair <- paste(name, c("treated", "untreated"), sep = "_")
+    list(risk = plain(coef(found)[pair]), se = plain(sqrt(diag(v)[pair])),
+         difference = plain(coef(found)[pair] %*% c(1, -1)),
+         difference_se = plain(sqrt(c(1, -1) %*% v[pair, pair] %*% c(1, -1))))
+  }
+  list(weighting = contrast("weighting"), treated = contrast("treated"), unadjusted = contrast("unadjusted"),
+       standardisation = contrast("standardisation"),
+       logistic = list(estimate = plain(coef(found)["logistic"]), se = plain(sqrt(v["logistic", "logistic"]))),
+       replicates = ncol(weights(replicates)))
+}
+# The jackknife has no policy for strata of one PSU: they are left out.
+trials <- estimates(of(subset(people, stratum <= 14)))
+
+# The linearised standard errors by brute force: the weights of one PSU at a time are moved by a hair, every model is
+# fitted again, and the slopes, which are the PSU totals of the influence functions, go through svytotal. Slopes are
+# extrapolated from two step sizes, so that the error is of the fourth order. PSUs without people in the part add zero.
+linearised <- function(statistic, part) {
+  units <- unique(people[c("stratum", "psu")])
+  base <- people$weight * part
+  slope <- function(unit, h) {
+    there <- people$stratum == units$stratum[unit] & people$psu == units$psu[unit]
+    up <- statistic(ifelse(there, base * (1 + h), base), people)
+    down <- statistic(ifelse(there, base * (1 - h), base), people)
+    (up - down) / (2 * h)
+  }
+  totals <- t(sapply(seq_len(nrow(units)), function(unit) (4 * slope(unit, 5e-4) - slope(unit, 1e-3)) / 3))
+  design <- svydesign(~psu, strata = ~stratum, weights = ~1, data = cbind(units, totals), nest = TRUE)
+  found <- svytotal(as.formula(paste("~", paste(colnames(totals), collapse = "+"))), design)
+  list(name = colnames(totals), estimate = plain(statistic(base, people)), se = plain(SE(found)))
+}
+contrasts_of <- function(weight, data) {
+  risks <- trial(weight, data)
+  logit <- function(p) log(p / (1 - p))
+  for (name in c("weighting", "treated", "unadjusted", "standardisation")) {
+    pair <- risks[paste(name, c("treated", "untreated"), sep = "_")]
+    more <- c(pair[1] - pair[2], log(pair[1] / pair[2]), logit(pair[1]) - logit(pair[2]))
+    risks <- c(risks, setNames(more, paste(name, c("difference", "log_ratio", "log_odds_ratio"), sep = "_")))
+  }
+  risks
+}
+people$visited <- cut(people$visits, c(-Inf, 1, 3, Inf), c("few", "some", "many"))
+groups_of <- function(weight, data) {
+  data$w <- weight / mean(weight[weight > 0])
+  data <- data[data$w > 0, ]
+  fit <- suppressWarnings(glm(event ~ visited + age + sex, quasibinomial(), data, weights = w, control = exact))
+  risk <- sapply(levels(data$visited), function(level) {
+    p <- predict(fit, transform(data, visited = factor(level, levels(data$visited))), type = "response")
+    sum(data$w * p) / sum(data$w)
+  })
+  c(few = risk[["few"]], some = risk[["some"]], many = risk[["many"]],
+    some_difference = risk[["some"]] - risk[["few"]], many_difference = risk[["many"]] - risk[["few"]],
+    some_log_ratio = log(risk[["some"]] / risk[["few"]]), many_log_ratio = log(risk[["many"]] / risk[["few"]]),
+    some_log_odds_ratio = plain(coef(fit)["visitedsome"]), many_log_odds_ratio = plain(coef(fit)["visitedmany"]))
+}
+linear <- list(
+  trial_everyone = linearised(contrasts_of, 1),
+  trial_domain = linearised(contrasts_of, people$domain),
+  association_domain = linearised(groups_of, people$domain)
+)
+whole <- of(people)
+prevalence <- lapply(setNames(nm = levels(people$visited)), function(level) {
+  inside <- subset(whole, domain == 1 & visited == level)
+  c(figure(svymean(~event, inside)), list(people = nrow(inside), df = degf(inside)))
+})
+
+# A writer of its own, so that R needs no package but `survey`.
+json <- function(x, indent = "") {
+  more <- paste0(indent, "  ")
+  if (is.list(x)) {
+    inner <- vapply(names(x), function(name) paste0(more, '"', name, '": ', json(x[[name]], more)), "")
+    return(paste0("{\n", paste(inner, collapse = ",\n"), "\n", indent, "}"))
+  }
+  if (is.matrix(x)) return(paste0("[", paste(apply(x, 1, json), collapse = ", "), "]"))
+  one <- if (is.character(x)) paste0('"', x, '"') else
+    if (is.logical(x)) tolower(as.character(x)) else formatC(x, digits = 17, format = "g")
+  if (length(one) == 1) one else paste0("[", paste(one, collapse = ", "), "]")
+}
+results <- list(
+  versions = list(R = as.character(getRversion()), survey = as.character(packageVersion("survey"))),
+  policies = policies, refused = refused, intervals = intervals, others = others, regressions = regressions,
+  trials = trials, linear = linear, prevalence = prevalence
+)
+writeLines(json(results), "survey.json")

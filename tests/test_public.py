@@ -1,0 +1,90 @@
+"""The real survey files, by the real Snakefile: published figures, the followed, the answer.
+
+Skipped, loudly, where BACKPAIN_MIRROR names no folder with the files.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from workshop import copy, run
+
+pytestmark = [pytest.mark.public, pytest.mark.slow, pytest.mark.workflow, pytest.mark.xdist_group("public")]
+
+
+@pytest.fixture(scope="module")
+def answered(project: Path, mirror: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = copy(project, tmp_path_factory.mktemp("public"))
+    os.environ["BACKPAIN_MIRROR"] = os.pathsep.join(str(path) for path in mirror)
+    run(folder, "--run", "public")
+    return folder / "results" / "public"
+
+
+@pytest.fixture(scope="module")
+def people(answered: Path) -> pd.DataFrame:
+    return pd.read_parquet(answered / "harmonised" / "meps.parquet")
+
+
+@pytest.fixture(scope="module")
+def estimates(answered: Path) -> pd.DataFrame:
+    return pd.read_csv(answered / "estimates.csv", keep_default_na=False, na_values=[""])
+
+
+def test_every_published_figure_is_met(answered: Path) -> None:
+    figures = pd.read_csv(answered / "published.csv", keep_default_na=False, na_values=[""])
+    assert set(figures["status"]) <= {"reproduced", "differs-explained", "not-computable"}
+    explained = figures[figures["status"] == "differs-explained"]
+    assert explained["computed"].tolist() == [699]
+    found = figures.set_index("quantity")["computed"]
+    assert found["PHQ-9 of 10 or more"] == 523
+    assert found["PHQ-9 of 15 or more"] == 198
+    assert round(found["Chronic low back pain, ages 20-69 (%, interview weight)"], 1) == 13.1
+    assert {65845, 2625, 2058, 119, 6262, 358} <= set(found)
+
+
+def test_the_match_finds_half_of_the_untreated_and_a_fifth_of_the_treated_without_a_record(
+    people: pd.DataFrame,
+) -> None:
+    chosen = people.query(
+        "order == 0 and depression == 'present' and spine_pain == 'absent' and age >= 18 and weight_person > 0"
+    )
+    later = people[people["order"] == 1].set_index("person")["seen_by"].reindex(chosen["person"]).to_numpy()
+    without = chosen.assign(later=later)[later != "record"]
+    found = (without["later"] == "match").groupby(without["depression_treatment"] != "none").mean()
+    assert found.round(2).to_dict() == {False: 0.54, True: 0.20}
+
+
+def test_the_design_of_the_pooled_panels_is_not_crossed_with_panel(answered: Path) -> None:
+    pairs = pd.read_parquet(answered / "trials" / "treatment-landmark" / "meps.skeleton.parquet")
+    shared = pairs[["stratum", "psu"]].drop_duplicates()
+    assert len(shared) < len(pairs) / 2
+    assert shared.groupby("stratum").size().max() == 3
+
+
+def test_each_panel_represents_the_population(people: pd.DataFrame) -> None:
+    first = people.query("order == 0")
+    each = (first["weight_person"] * first["scale"]).groupby(first["panel"]).sum()
+    assert each.between(2.2e8, 3.2e8).all()
+
+
+def test_the_crude_answer_is_the_one_counted_by_hand(estimates: pd.DataFrame) -> None:
+    crude = estimates.query("variation == 'unadjusted' and scale == 'risk-difference'").iloc[0]
+    # From the two files, without this package: 316 events among the treated, 112 among the untreated; SE about 0.8.
+    assert (crude["people"], crude["events"]) == (8092, 428)
+    assert crude["estimate"] == pytest.approx(0.056264 - 0.058632, abs=1e-6)
+    assert crude["se"] == pytest.approx(0.008, abs=0.0005)
+
+
+def test_the_adjusted_answer_passes_its_diagnostics_and_includes_no_difference(estimates: pd.DataFrame) -> None:
+    main = estimates.query("variation == 'main' and scale == 'risk-difference' and estimator == 'weighting'").iloc[0]
+    assert main["gate"] == "passed"
+    assert main["low"] < 0 < main["high"]
+
+
+def test_the_verdict_on_the_extract_is_capped(answered: Path) -> None:
+    claims = pd.read_csv(answered / "claims.csv", keep_default_na=False, na_values=[""])
+    assert claims["verdict"].tolist() == ["inconclusive"]
+    assert "inconclusive" in (answered / "headline.txt").read_text()

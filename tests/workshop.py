@@ -1,0 +1,47 @@
+"""A copy of the project in a folder of its own, in which tests run and break things."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+PARTS = ("Snakefile", "config", "docs", "environment.yml", "notebooks", "requirements.lock", "src", "workflow")
+
+
+def copy(project: Path, folder: Path) -> Path:
+    """A fresh copy of the project, without results."""
+    for name in PARTS:
+        source, target = project / name, folder / name
+        if source.is_dir():
+            shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(source, target)
+    return folder
+
+
+def environment(folder: Path) -> dict[str, str]:
+    return os.environ | {"PYTHONPATH": str(folder / "src"), "PYTHONDONTWRITEBYTECODE": ""}
+
+
+def launch(folder: Path, *words: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "workflow/launch.py", *words],
+        cwd=folder, env=environment(folder), text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
+    )  # fmt: skip
+
+
+def run(folder: Path, *words: str) -> str:
+    process = launch(folder, *words)
+    said, _ = process.communicate(timeout=900)
+    assert process.returncode == 0, said[-6000:]
+    return said
+
+
+def planned(folder: Path, run_name: str = "demo") -> set[str]:
+    """The jobs that Snakemake would run now, by rule and, where there are several, by what they are for."""
+    said = run(folder, "--run", run_name, "--", "--dry-run", "--quiet", "host")
+    return set(re.findall(r"^(?:rule|localrule) (\w+):", said, re.M))
