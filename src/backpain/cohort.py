@@ -130,7 +130,7 @@ def _variation(
         for name, test in tests.items():
             known = chosen[name].notna()
             if not known.all():
-                chosen = flow.keep(chosen, known, f"{box}: not known")
+                chosen = flow.keep(chosen, known, f"{box}: known")
             chosen = flow.keep(chosen, judge(chosen[name], test), box)
     weight = "weight_" + survey.rarest_weight(plan.variables() - {"panel"})
     chosen = flow.keep(chosen, chosen[weight] > 0, "survey weight above zero")

@@ -23,6 +23,7 @@ from backpain.spec import (
     load_association,
     load_protocol,
     load_run,
+    family_of,
     load_survey,
     load_variables,
 )
@@ -125,10 +126,10 @@ def assumptions(declared: Iterable[Any], root: Path) -> list[dict[str, str]]:
     """Every assumption: those the declarations list, and each `ASSUME:` in their comments and in the code."""
     listed = [{"where": one.name, "text": text} for one in declared for text in one.assumptions]
     files = [*sorted(folder().rglob("*.yaml")), *sorted((root / "src" / "backpain").rglob("*.py"))]
-    names = {one.name for one in declared}
-    shared = {"variables", "claims", "evidence"}
+    used = {one.name for one in declared} | {"variables", "claims", "evidence"}
+    used |= {family_of(one.name) for one in declared if isinstance(one, Survey)}
     for path in files:
-        if path.suffix == ".yaml" and path.parent.name != "shared" and path.stem not in names | shared:
+        if path.suffix == ".yaml" and path.stem not in used:
             continue
         where = path.relative_to(root).as_posix() if path.is_relative_to(root) else path.name
         listed += [{"where": where, "text": text} for text in comments(path.read_text(encoding="utf-8"))]

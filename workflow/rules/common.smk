@@ -25,7 +25,14 @@ TABLES = [
 ]
 TABLES += ["truth"] if RUN.simulated else []
 PER_SURVEY = ["cleaning", "published", "harmonisation"]
-TEMPLATE = ["report.html.j2", "style.css", "captions.yaml"]
+TEMPLATE = [
+    "report.html.j2",
+    "style.css",
+    "captions.yaml",
+    "checklist.yaml",
+    "fonts/source-sans.woff2",
+    "fonts/source-serif.woff2",
+]
 
 
 wildcard_constraints:

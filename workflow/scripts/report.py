@@ -14,4 +14,4 @@ figures = {path.stem: path.read_text(encoding="utf-8") for path in drawn}
 with finished(snakemake.output.page) as page:
     page.write_text(render(results, figures, facts, Path("workflow/report")), encoding="utf-8")
 with finished(snakemake.output.headline) as text:
-    text.write_text(headline(results, facts, snakemake.output.page), encoding="utf-8")
+    text.write_text(headline(results, facts), encoding="utf-8")

@@ -6,7 +6,8 @@ import math
 from collections.abc import Callable
 from typing import NamedTuple
 
-from scipy.stats import beta, t
+from scipy.special import stdtrit
+from scipy.stats import beta
 
 NOWHERE = (math.nan, math.nan)
 
@@ -17,7 +18,7 @@ NARROW, WIDE, WIDEST_RELATIVE = 0.05, 0.30, 1.30
 
 def t_quantile(df: float, level: float = 0.95) -> float:
     """The two-sided t quantile; missing without a degree of freedom, so that no interval is made up."""
-    return float(t.ppf((1 + level) / 2, df)) if df > 0 else math.nan
+    return float(stdtrit(df, (1 + level) / 2)) if df > 0 else math.nan
 
 
 def effective_people(p: float, se: float, n: int) -> float:

@@ -10,8 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.special import expit
-from scipy.stats import t
+from scipy.special import expit, stdtr, stdtrit
 
 from backpain.design import logit_interval, t_quantile
 
@@ -135,7 +134,7 @@ def contrast_row(
 ) -> dict[str, Any]:
     """One contrast: interval and p by t on the working scale, turned back at the end."""
     reach = t_quantile(source.df, source.level) * se
-    p = 2 * float(t.sf(abs(value) / se, source.df)) if se > 0 else math.nan
+    p = 2 * float(stdtr(source.df, -abs(value) / se)) if se > 0 else math.nan
     return source.row(group, scale, estimate=back(value), se=se, low=back(value - reach), high=back(value + reach), p=p)
 
 
@@ -193,4 +192,4 @@ def minimal_detectable_difference(se: float, df: float, power: float = 0.8, leve
     """
     if not (0 < power < 1 and 0 < level < 1):
         raise ValueError(f"power {power} and level {level} must lie between 0 and 1")
-    return float(t.ppf(1 - level / 2, df) + t.ppf(power, df)) * se if df > 0 else math.nan
+    return float(stdtrit(df, 1 - level / 2) + stdtrit(df, power)) * se if df > 0 else math.nan

@@ -20,7 +20,7 @@ from backpain.tables.pick import sections
 ARMS = ("treated", "untreated")
 BOX, GAP, LINE = 0.72, 0.38, 0.2  # inches
 LETTERS = 12  # to the inch of a box
-UNKNOWN = ": not known"
+KNOWN = ": known"
 
 
 def box(axes: Axes, x: float, y: float, width: float, lines: Sequence[str], edge: str = "faint") -> None:
@@ -52,9 +52,8 @@ def lines_of(number: str, text: str, width: float) -> list[str]:
 
 def said(box_: str) -> tuple[str, str]:
     """What a step says of those who stay, and of those left out."""
-    if box_.endswith(UNKNOWN):
-        name = box_.removesuffix(UNKNOWN)
-        return f"{name}: known", f"left out: {name} not known"
+    if box_.endswith(KNOWN):
+        return box_, f"left out: {box_.removesuffix(KNOWN)} not known"
     return box_, f"left out: not \N{LEFT DOUBLE QUOTATION MARK}{box_}\N{RIGHT DOUBLE QUOTATION MARK}"
 
 

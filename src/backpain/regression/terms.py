@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,8 +52,8 @@ class Coding:
         ValueError
             If a value is missing, or a level was not there when the coding was learnt.
         """
-        prepared = _prepared(frame, self.terms, self.levels)
-        return np.asarray(self.spec.get_model_matrix(prepared), dtype=float)
+        numbers = self.spec.get_model_matrix(_numbers(frame, self.terms, self.levels))
+        return _assembled(frame, self.terms, self.levels, numbers)
 
 
 def coding_of(frame: pd.DataFrame, terms: Sequence[Term]) -> Coding:
@@ -100,17 +100,34 @@ def _learn(frame: pd.DataFrame, terms: Sequence[Term]) -> tuple[Coding, Numbers]
     for variable, form, df in asked:
         _check_form(frame, variable, form, df, variable in levels)
     pieces = [
-        f"v{place}"
-        if variable in levels
-        else FORMS[form].format(x=f"v{place}", knots=_knots(frame[variable], df) if form == "spline" else [])
+        FORMS[form].format(x=f"v{place}", knots=_knots(frame[variable], df) if form == "spline" else [])
         for place, (variable, form, df) in enumerate(asked)
+        if variable not in levels
     ]
-    made = model_matrix(" + ".join(["1", *pieces]), _prepared(frame, asked, levels), context=None, na_action="raise")
-    blocks = list(made.model_spec.term_slices.values())[1:]
+    numbers = model_matrix(" + ".join(["1", *pieces]), _numbers(frame, asked, levels), context=None, na_action="raise")
+    blocks = _blocks(numbers)
     columns = [INTERCEPT]
-    for (variable, form, _), block in zip(asked, blocks, strict=True):
-        columns += _names(variable, form, levels.get(variable), block.stop - block.start)
-    return Coding(asked, levels, made.model_spec, columns), np.asarray(made, dtype=float)
+    for variable, form, _ in asked:
+        if variable in levels:
+            columns += [f"{variable}: {level}" for level in levels[variable][1:]]
+        else:
+            columns += _names(variable, form, next(blocks))
+    return Coding(asked, levels, numbers.model_spec, columns), _assembled(frame, asked, levels, numbers)
+
+
+def _blocks(numbers: Any) -> Iterator[slice]:
+    """The columns of each term but the intercept, in the order declared."""
+    return iter(list(numbers.model_spec.term_slices.values())[1:])
+
+
+def _assembled(frame: pd.DataFrame, asked: Asked, levels: dict[str, list[Any]], numbers: Any) -> Numbers:
+    """Intercept, indicators and numbers side by side in the order declared."""
+    values, blocks = np.asarray(numbers, dtype=float), _blocks(numbers)
+    parts = [
+        _indicators(frame, variable, levels[variable]) if variable in levels else values[:, next(blocks)]
+        for variable, _, _ in asked
+    ]
+    return np.column_stack([values[:, :1], *parts])
 
 
 def _asked(term: Term) -> tuple[str, str, int]:
@@ -145,9 +162,7 @@ def _levels(frame: pd.DataFrame, variable: str) -> list[Any]:
 
 
 def _check_form(frame: pd.DataFrame, variable: str, form: str, df: int, category: bool) -> None:
-    values = frame[variable]
-    if missing := int(values.isna().sum()):
-        raise ValueError(f"terms: {variable} is missing for {missing} people; impute or leave them out first")
+    values = _complete(frame, variable)
     if category and form != "linear":
         raise ValueError(f"terms: {variable} is a category and cannot enter as {form!r}; give its name alone")
     if form == "spline":
@@ -176,30 +191,36 @@ def _knots(values: pd.Series, df: int) -> list[float]:
     return [float(knot) for knot in knots if numbers.min() < knot < numbers.max()]
 
 
-def _prepared(frame: pd.DataFrame, terms: Asked, levels: dict[str, list[Any]]) -> pd.DataFrame:
-    """The variables under short names, categories with exactly the levels learnt."""
-    columns: dict[str, Any] = {}
-    for place, (variable, _, _) in enumerate(terms):
-        values = _column(frame, variable)
-        if missing := int(values.isna().sum()):
-            raise ValueError(f"terms: {variable} is missing for {missing} people; leave them out first")
-        if variable not in levels:
-            columns[f"v{place}"] = values.to_numpy(dtype=float)
-            continue
-        code = pd.Index(levels[variable]).get_indexer(pd.Index(values))
-        if (code < 0).any():
-            strays = sorted({str(level) for level in values[code < 0]})[:5]
-            raise ValueError(
-                f"terms: {variable} has levels the model has not seen: {strays}; it was fitted to people with "
-                f"{levels[variable]}"
-            )
-        columns[f"v{place}"] = pd.Categorical.from_codes(np.asarray(code, dtype=np.intp), pd.Index(levels[variable]))
+def _numbers(frame: pd.DataFrame, asked: Asked, levels: dict[str, list[Any]]) -> pd.DataFrame:
+    """The numbers among the variables, under names that mean nothing in a formula."""
+    columns = {
+        f"v{place}": _complete(frame, variable).to_numpy(dtype=float)
+        for place, (variable, _, _) in enumerate(asked)
+        if variable not in levels
+    }
     return pd.DataFrame(columns, index=range(len(frame)))
 
 
-def _names(variable: str, form: str, levels: list[Any] | None, count: int) -> list[str]:
-    if levels is not None:
-        return [f"{variable}: {level}" for level in levels[1:]]
+def _indicators(frame: pd.DataFrame, variable: str, levels: list[Any]) -> Numbers:
+    """(people, levels - 1) 1 for those who have the level, for each level but the first."""
+    values = _complete(frame, variable)
+    code = pd.Index(levels).get_indexer(pd.Index(values))
+    if (code < 0).any():
+        strays = sorted({str(level) for level in values[code < 0]})[:5]
+        raise ValueError(
+            f"terms: {variable} has levels the model has not seen: {strays}; it was fitted to people with {levels}"
+        )
+    return (code[:, None] == np.arange(1, len(levels))).astype(float)
+
+
+def _complete(frame: pd.DataFrame, variable: str) -> pd.Series:
+    values = _column(frame, variable)
+    if missing := int(values.isna().sum()):
+        raise ValueError(f"terms: {variable} is missing for {missing} people; impute or leave them out first")
+    return values
+
+
+def _names(variable: str, form: str, block: slice) -> list[str]:
     if form == "spline":
-        return [f"{variable} (spline {number})" for number in range(1, count + 1)]
+        return [f"{variable} (spline {number})" for number in range(1, block.stop - block.start + 1)]
     return [variable if form == "linear" else f"{variable} ({form})"]

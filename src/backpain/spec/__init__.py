@@ -14,6 +14,7 @@ from backpain.spec.analysis import (
 from backpain.spec.base import Closed, Range
 from backpain.spec.check import check_run
 from backpain.spec.load import (
+    family_of,
     folder,
     load_association,
     load_claims,
@@ -64,6 +65,7 @@ __all__ = [
     "Variation",
     "Where",
     "check_run",
+    "family_of",
     "folder",
     "load_association",
     "load_claims",

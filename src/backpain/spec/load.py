@@ -41,6 +41,11 @@ def survey_data(name: str) -> dict[Any, Any]:
     return {"name": name, **data}
 
 
+def family_of(name: str) -> str:
+    """The name of the shared declaration that a survey lies over; empty for a survey of its own."""
+    return str(read_yaml(folder() / "surveys" / f"{name}.yaml").get("like") or "")
+
+
 def load_survey(name: str) -> Survey:
     """Load one survey and check that it is whole in itself.
 
