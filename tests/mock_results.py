@@ -12,6 +12,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import yaml
+from matplotlib.figure import Figure
+
+from backpain.figures import diagnostics, effects, people
+from backpain.figures import evidence as evidence_figure
 
 CONFIG = Path(__file__).parents[1] / "config"
 
@@ -632,3 +636,9 @@ def public_run() -> tuple[dict[str, pd.DataFrame], dict[str, Any]]:
         ],
     }
     return results, facts
+
+
+def draw_all(results: dict[str, pd.DataFrame], facts: dict[str, Any]) -> dict[str, Figure]:
+    """Every figure of a run, by name."""
+    rooms = (people, diagnostics, effects, evidence_figure)
+    return {name: figure for room in rooms for name, figure in room.draw(results, facts).items()}

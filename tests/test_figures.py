@@ -14,7 +14,6 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
 import mock_results
-from backpain import figures
 from backpain.figures import diagnostics, effects, evidence, people
 from backpain.figures.style import STYLE, label, save, svg
 from backpain.tables.conceal import conceal
@@ -42,23 +41,23 @@ def trial(public: Any) -> Section:
 
 
 def test_every_figure_of_a_run_is_drawn_under_the_name_the_report_looks_for(public: Any) -> None:
-    drawn = figures.draw(*public)
+    drawn = mock_results.draw_all(*public)
     trial = ["flow", "windows", "missingness", "love", "overlap", "risks", "detectable", "forest"]
     expected = [f"treatment-onset.meps.{name}" for name in trial]
     assert list(drawn) == [*expected[:5], *expected[5:], "four-groups.nhanes-2009-2010.groups", "evidence"]
 
 
 def test_the_same_results_give_the_same_bytes_whatever_the_users_settings(public: Any, tmp_path: Any) -> None:
-    first = {name: svg(figure) for name, figure in figures.draw(*public).items()}
+    first = {name: svg(figure) for name, figure in mock_results.draw_all(*public).items()}
     with mpl.rc_context({"font.size": 30, "svg.hashsalt": None, "axes.grid": True}):
-        second = {name: svg(figure) for name, figure in figures.draw(*public).items()}
+        second = {name: svg(figure) for name, figure in mock_results.draw_all(*public).items()}
     assert first == second
-    save(figures.draw(*public)["evidence"], tmp_path / "evidence.svg")
+    save(mock_results.draw_all(*public)["evidence"], tmp_path / "evidence.svg")
     assert (tmp_path / "evidence.svg").read_text(encoding="utf-8") == first["evidence"]
 
 
 def test_no_figure_holds_a_date_or_a_path(public: Any) -> None:
-    for name, figure in figures.draw(*public).items():
+    for name, figure in mock_results.draw_all(*public).items():
         text = svg(figure)
         assert "dc:date" not in text, name
         assert "<text" in text, f"{name}: text must stay text"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import signal
+import stat
 import subprocess
 import sys
 import time
@@ -41,6 +42,21 @@ def test_after_an_error_the_earlier_file_is_as_it_was(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         write_half(tmp_path / "table.csv", KeyboardInterrupt)
     assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"table.csv": "earlier"}
+
+
+def test_a_file_is_on_the_disk_before_it_gets_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[tuple[bool, bool]] = []
+
+    def fsync(handle: int) -> None:
+        seen.append((stat.S_ISDIR(os.fstat(handle).st_mode), (tmp_path / "table.csv").exists()))
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    with finished(tmp_path / "table.csv") as temporary:
+        temporary.write_text("whole")
+    file, folder = (False, False), (True, True)
+    assert seen == [file, folder]
 
 
 def test_a_later_file_replaces_an_earlier_one(tmp_path: Path) -> None:

@@ -104,6 +104,13 @@ def test_a_run_makes_its_files_and_its_answer_is_printed(folder: Path, start: St
     assert (code, said) == (0, "\nthe answer\nReport: results/demo/report.html\n")
 
 
+def test_an_answer_that_names_its_report_is_printed_as_it_is(folder: Path, start: Start) -> None:
+    (folder / "results/demo").mkdir(parents=True)
+    (folder / "results/demo/report.html").touch()
+    (folder / "results/demo/headline.txt").write_text("an answer, see results/demo/report.html\n")
+    assert finish(start(LAUNCH, "--headline", "demo")) == (0, "\nan answer, see results/demo/report.html\n")
+
+
 def test_arguments_after_two_dashes_reach_snakemake(folder: Path, start: Start) -> None:
     code, said = finish(start(LAUNCH, "--run", "demo", "--", "--dry-run"))
     assert code == 0, said

@@ -14,8 +14,7 @@ import pandas as pd
 import pytest
 
 import mock_results
-from backpain import figures
-from backpain.figures.style import STYLE
+from backpain.figures.style import STYLE, svg
 from backpain.report import headline, render
 from backpain.report.drawing import embed
 
@@ -74,7 +73,7 @@ class Page(HTMLParser):
 
 def pages_of(run: Any) -> str:
     results, facts = run
-    drawn = {name: figures.svg(figure) for name, figure in figures.draw(results, facts).items()}
+    drawn = {name: svg(figure) for name, figure in mock_results.draw_all(results, facts).items()}
     return render(results, drawn, facts, TEMPLATES)
 
 
@@ -90,7 +89,7 @@ def public() -> str:
 
 @pytest.fixture(scope="module")
 def drawn() -> dict[str, str]:
-    return {name: figures.svg(figure) for name, figure in figures.draw(*mock_results.public_run()).items()}
+    return {name: svg(figure) for name, figure in mock_results.draw_all(*mock_results.public_run()).items()}
 
 
 @pytest.fixture(params=["demo", "public"])

@@ -184,6 +184,8 @@ def environment() -> dict[str, str]:
         "MPLBACKEND": "Agg",
         # Jobs run side by side; threads inside small matrix products only make them wait for one another.
         "OPENBLAS_NUM_THREADS": "1",
+        # The package, for jobs in an environment of their own (conda) too.
+        "PYTHONPATH": str(ROOT / "src"),
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]),
     }
 
@@ -199,10 +201,12 @@ def headline(run: str) -> int:
     """Print what a finished run answers and where its report is."""
     folder = Path("results") / run
     answer, report = folder / "headline.txt", folder / "report.html"
-    print()
-    if answer.is_file():
-        print(answer.read_text(encoding="utf-8").strip())
-    print(f"Report: {report}" if report.is_file() else f"Results: {folder}/ (this run wrote no report.html)")
+    said = answer.read_text(encoding="utf-8").strip() if answer.is_file() else ""
+    if not report.is_file():
+        said += f"\nResults: {folder}/ (this run wrote no report.html)"
+    elif str(report) not in said:
+        said += f"\nReport: {report}"
+    print("\n" + said.strip())
     return 0
 
 

@@ -172,9 +172,9 @@ def _start(baseline: pd.DataFrame, plan: Plan, flow: _Flow, survey: Survey) -> p
     for column in [str(column) for column in chosen if str(column).startswith("link_")]:
         file = column.removeprefix("link_")
         chosen = flow.keep(
-            chosen, chosen[column] != "ambiguous", f"joined to one row of the {file} file, not to several"
+            chosen, chosen[column] != "ambiguous", f"unambiguous in the {file} file"
         )
-        chosen = flow.keep(chosen, chosen[column] != "unmatched", f"joined to a row of the {file} file")
+        chosen = flow.keep(chosen, chosen[column] != "unmatched", f"found in the {file} file")
     return chosen
 
 

@@ -24,7 +24,7 @@ SUFFIXES = {
 COMPRESSED = (".xz", ".gz")
 
 Kind = Literal["number", "text"]
-PAGES = (b"<!doctype html", b"<html")
+PAGES = (b"<!doctype html", b"<html", b"<head", b"<!--", b"<?xml")
 
 Layout = Mapping[str, Any] | Iterable[Mapping[str, Any]] | Path | str
 

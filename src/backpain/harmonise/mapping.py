@@ -172,15 +172,16 @@ class Mapper:
         if key not in self._matched:
             if isinstance(test, Test) and test.days_after is not None:
                 found = self._days(table, column, test, owner)
-            elif f"{column}.source" in table or column in self._coded():
+            elif self._names_code_lists(test):
                 found = self._codes(table, column, test)
             else:
                 found = meets(table, column, test)
             self._matched[key] = found
         return self._matched[key]
 
-    def _coded(self) -> set[str]:
-        return {column for systems in self.survey.codes.values() for column in systems}
+    def _names_code_lists(self, test: Any) -> bool:
+        names = (test.none_of or []) if isinstance(test, Test) else test if isinstance(test, list) else [test]
+        return bool(names) and all(name in self.survey.codes for name in names)
 
     def _codes(self, table: pd.DataFrame, column: str, test: Any) -> pd.Series:
         """A coded column against named code lists; the coding system follows the column a row came from."""

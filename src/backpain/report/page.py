@@ -51,7 +51,7 @@ def render(
     results
         Result tables by name, with `evidence`; small counts are concealed here whatever the caller did.
     figures
-        SVG text by "<analysis>.<survey>.<figure>", and "evidence", as `backpain.figures.draw` names them.
+        SVG text by "<analysis>.<survey>.<figure>", and "evidence", as the rooms of `backpain.figures` name them.
     facts
         See `backpain.report`.
     templates
