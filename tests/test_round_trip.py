@@ -37,7 +37,11 @@ def nobody_in_particular(survey: Survey) -> pd.DataFrame:
                     {"person": named, **panel_of, "wave": wave, "order": order if survey.kind == "panel" else 0}
                     | {"seen_by": "record", **design, **weights, **links}
                 )
-    return pd.DataFrame(rows)
+    people = pd.DataFrame(rows)
+    if survey.files[survey.base].rows.many:
+        # Whoever is in such a file has a row in it; without this everybody's would be of the first kind there is.
+        people["back_pain"] = pd.Categorical(rng.choice(["absent", "present"], len(people)), ["absent", "present"])
+    return people
 
 
 def there_and_back(people: pd.DataFrame, survey: Survey, folder: Path, seed: int) -> pd.DataFrame:

@@ -177,7 +177,7 @@ def _seek_again(
     # Exactly one candidate is a match; two or more could each be the person, so neither is taken.
     found = pairs[~pairs["row"].duplicated(keep=False)].sort_values("row")
     again = base.loc[found["row"]].assign(
-        wave=found["wave"].to_numpy(), order=base.loc[found["row"], "order"].to_numpy() + 1, seen_by="match"
+        wave=found["wave"].astype(base["wave"].dtype).to_numpy(), order=base.loc[found["row"], "order"].to_numpy() + 1, seen_by="match"
     )
     again = again.assign(**{column: np.nan for column in again.columns if column.startswith("weight_")})
     both = pd.concat([base, again], ignore_index=True)

@@ -159,17 +159,22 @@ class _Maker:
 
     def _witnesses(self, file: str, wave: Any) -> Witnesses:
         place = next(p for p in places(self.survey) if (p.file, p.wave) == (file, wave))
+        here = {
+            column: next(source for source in sources if source.covers(wave))
+            for column, sources in self.survey.files[file].columns.items()
+        }
         systems = {
-            column: place.fill(next(s for s in sources if s.covers(wave)).from_ or "")
+            column: place.fill(here[column].from_ or "")
             for column, sources in self.survey.files[file].columns.items()
             if len({source.from_ for source in sources}) > 1
         }
+        fixed = {column: source.value for column, source in here.items() if source.value is not None}
         seen = {
             name: sorted(self.people[name].dropna().unique())
             for name in self.survey.variables
             if name in self.people and self.variables[name].categories is None
         }
-        return witnesses(self.survey, self.variables, file, systems, seen)
+        return witnesses(self.survey, self.variables, file, systems, fixed, seen)
 
     def _patterns(
         self, people: pd.DataFrame, files: list[str], asked: dict[str, pd.Series], own: dict[str, pd.DataFrame]
@@ -210,6 +215,8 @@ class _Maker:
         }
         made_from_rows = {name: value for name, value in answers.items() if not self.survey.variables[name].from_}
         for tries, wanted in enumerate(demands(self.survey, made_from_rows, judged)):
+            if not all(self._holds_without_rows(name.file, truth) for name, truth in wanted.items() if name.file not in found):
+                continue
             plans = {file: self._plan(file, found[file], wanted, answers, one) for file in found}
             if all(plan is not None for plan in plans.values()):
                 people = group.index.to_numpy()
@@ -221,6 +228,10 @@ class _Maker:
             f"{self.survey.name}: no rows of {', '.join(found)} can mean this ({told}); "
             "the answers contradict one another under the declared mappings"
         )
+
+    def _holds_without_rows(self, file: str, truth: Any) -> bool:
+        """Whether a demand on a file that this wave does not have is met by its absence."""
+        return truth in (("false", 0) if self.survey.files[file].none_means == "absent" else ("unknown", None))
 
     def _plan(
         self, file: str, found: Witnesses, wanted: Demands, answers: dict[str, Any], person: pd.Series

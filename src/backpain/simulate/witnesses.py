@@ -123,7 +123,12 @@ class Witnesses:
 
 
 def witnesses(
-    survey: Survey, variables: dict[str, Variable], file: str, systems: dict[str, str], seen: dict[str, list[float]]
+    survey: Survey,
+    variables: dict[str, Variable],
+    file: str,
+    systems: dict[str, str],
+    fixed: dict[str, Any],
+    seen: dict[str, list[float]],
 ) -> Witnesses:
     """Build the witnesses of a file.
 
@@ -133,6 +138,8 @@ def witnesses(
         The file.
     systems
         The coding system of each column that depends on the wave.
+    fixed
+        The columns that hold one declared value in this wave.
     seen
         Numbers that people have for the variables which read a tested column as it is.
     """
@@ -148,7 +155,11 @@ def witnesses(
     trial = _Trial(survey, variables, file, systems, dated)
     cells = {}
     for column in dict.fromkeys([*tests, *(split(str(survey.variables[name].from_))[1] for name in reading)]):
-        values = _candidates(survey, file, column, tests.get(column, []), systems, rng)
+        values = (
+            [fixed[column]]
+            if column in fixed
+            else _candidates(survey, file, column, tests.get(column, []), systems, rng)
+        )
         for name in reading:
             if split(str(survey.variables[name].from_))[1] == column:
                 values = _answering(survey, variables[name], name, values, seen.get(name, []))
