@@ -384,20 +384,18 @@ REFERENCE = "untreated below 10"
 def association_estimates(survey: str, analysis: str) -> pd.DataFrame:
     """Prevalence in four groups, crude and standardised, and odds ratios against the reference group."""
     rows: list[dict[str, Any]] = []
-    for group, (risk, people, events) in GROUPS.items():
-        error = 1.6 * np.sqrt(risk * (1 - risk) / people)
+    for group, (risk, size, events) in GROUPS.items():
+        error = 1.6 * np.sqrt(risk * (1 - risk) / size)
         for estimator, shift in (("unadjusted", 0.0), ("standardisation", 0.01)):
             found = risk + shift
             ends = {"low": found - 2.12 * error, "high": found + 2.12 * error}
-            common = {"estimator": estimator, "scale": "risk", "arm": group, "people": people, "events": events}
+            common = {"estimator": estimator, "scale": "risk", "arm": group, "people": size, "events": events}
             rows.append({**common, "estimate": found, "se": error, **ends})
         if group != REFERENCE:
             ratio, both = risk / (1 - risk) / (0.109 / 0.891), f"{group} vs {REFERENCE}"
             ends = {"low": ratio * np.exp(-0.42), "high": ratio * np.exp(0.42)}
             common = {"estimator": "logistic", "scale": "odds-ratio", "arm": both, "p": 0.0004}
-            rows.append(
-                {**common, "estimate": ratio, "se": 0.2, "people": people + 3980, "events": events + 451, **ends}
-            )
+            rows.append({**common, "estimate": ratio, "se": 0.2, "people": size + 3980, "events": events + 451, **ends})
     frame = pd.DataFrame(rows)
     return frame.assign(
         survey=survey, analysis=analysis, variation="main", estimand="association", outcome="back_pain",
@@ -425,8 +423,8 @@ def association_flow(survey: str, analysis: str) -> pd.DataFrame:
         {"box": "people in the survey", "remaining": 10_537, "left_out": None, "kind": "start"},
         {"box": "asked about back pain", "remaining": total, "left_out": 10_537 - total, "kind": "excluded"},
     ]
-    for group, (_, people, events) in GROUPS.items():
-        rows.append({"box": group, "remaining": people, "kind": "arm"})
+    for group, (_, size, events) in GROUPS.items():
+        rows.append({"box": group, "remaining": size, "kind": "arm"})
         rows.append({"box": f"{group}: back pain", "remaining": events, "kind": "event"})
     frame = pd.DataFrame(rows).assign(survey=survey, analysis=analysis, variation="main")
     return frame.assign(step=range(1, len(frame) + 1))

@@ -114,9 +114,7 @@ def server() -> Iterator[Server]:
 def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody waits between attempts, and no proxy stands between the tests and their server."""
     monkeypatch.setattr("backpain.acquire.transfer.PAUSE", 0.0)
-    monkeypatch.setattr(
-        "urllib.request._opener", None
-    )  # kept from the first use, with the proxies of that time
+    monkeypatch.setattr("urllib.request._opener", None)  # kept from the first use, with the proxies of that time
     for name in list(os.environ):
         if name.lower().endswith("_proxy"):
             monkeypatch.delenv(name)
@@ -164,9 +162,7 @@ def files(folder: Path) -> list[str]:
 
 
 class TestFinding:
-    def test_the_raw_folder_comes_before_mirrors_and_those_in_their_order(
-        self, raw: Path, tmp_path: Path
-    ) -> None:
+    def test_the_raw_folder_comes_before_mirrors_and_those_in_their_order(self, raw: Path, tmp_path: Path) -> None:
         item = wanted()
         one, other = tmp_path / "one", tmp_path / "other"
         for folder in (other, one, raw):
@@ -211,13 +207,9 @@ class TestFinding:
             f"DEMO_F: nhanes/2009-2010/DEMO_F.XPT or nhanes/DEMO_F.csv.xz is not in {raw}, {tmp_path / 'mirror'}. "
             f"Download https://agency.example/DEMO_F.xpt by hand and put it into {raw}/nhanes/2009-2010/ as DEMO_F.XPT"
         )
-        assert other.endswith(
-            f"by hand (ask the agency for it) and put it into {raw}/meps/2008/ as people.RData"
-        )
+        assert other.endswith(f"by hand (ask the agency for it) and put it into {raw}/meps/2008/ as people.RData")
 
-    def test_a_file_to_be_got_by_hand_stops_before_anything_is_downloaded(
-        self, raw: Path, server: Server
-    ) -> None:
+    def test_a_file_to_be_got_by_hand_stops_before_anything_is_downloaded(self, raw: Path, server: Server) -> None:
         assert "people" in refused([wanted(server), Wanted("people", "people.RData", obtain="ask")], raw)
         assert server.requests == []
 
@@ -248,9 +240,7 @@ class TestChecksums:
         get(wanted(), raw)
         assert (raw / "SHA256SUMS").read_text() == f"{digest(DATA)}  nhanes/2009-2010/DEMO_F.XPT\n"
         if shutil.which("sha256sum"):
-            subprocess.run(
-                ["sha256sum", "--check", "--strict", "SHA256SUMS"], cwd=raw, check=True, capture_output=True
-            )
+            subprocess.run(["sha256sum", "--check", "--strict", "SHA256SUMS"], cwd=raw, check=True, capture_output=True)
 
     def test_a_file_that_changed_since_is_refused_with_both_sums_and_the_remedy(self, raw: Path) -> None:
         path = put(raw, wanted().path)
@@ -342,14 +332,10 @@ class TestChecksums:
 
 
 class TestDownload:
-    def test_a_file_is_downloaded_into_the_raw_folder_and_known_ever_after(
-        self, raw: Path, server: Server
-    ) -> None:
+    def test_a_file_is_downloaded_into_the_raw_folder_and_known_ever_after(self, raw: Path, server: Server) -> None:
         item = wanted(server, sha256=digest(DATA))
         (receipt,) = get(item, raw)
-        assert receipt == Receipt(
-            "DEMO_F", raw / item.path, len(DATA), digest(DATA), f"downloaded: {item.url}"
-        )
+        assert receipt == Receipt("DEMO_F", raw / item.path, len(DATA), digest(DATA), f"downloaded: {item.url}")
         assert (raw / item.path).read_bytes() == DATA
         assert files(raw) == ["SHA256SUMS", item.path]
         assert recorded(raw) == {item.path: digest(DATA)}
@@ -398,9 +384,7 @@ class TestDownload:
         assert get(item, raw)[0].sha256 == digest(DATA)
         assert server.sent_ranges() == [None, "bytes=300000-"]
 
-    def test_a_file_that_changed_meanwhile_is_not_mixed_with_its_former_self(
-        self, raw: Path, server: Server
-    ) -> None:
+    def test_a_file_that_changed_meanwhile_is_not_mixed_with_its_former_self(self, raw: Path, server: Server) -> None:
         item = wanted(server, Answer(cut=300_000), Answer(OTHER, tag='"two"'))
         assert get(item, raw)[0].sha256 == digest(OTHER)
 
@@ -412,17 +396,13 @@ class TestDownload:
         assert server.sent_ranges() == [None]
 
     @pytest.mark.parametrize("note", [b"", b"[]", b"{", b'{"url": 1}'])
-    def test_a_part_with_a_damaged_note_is_not_continued(
-        self, note: bytes, raw: Path, server: Server
-    ) -> None:
+    def test_a_part_with_a_damaged_note_is_not_continued(self, note: bytes, raw: Path, server: Server) -> None:
         item = wanted(server)
         put(raw, f"{item.path}.part", OTHER[:1000])
         put(raw, f"{item.path}.part.json", note)
         assert get(item, raw)[0].sha256 == digest(DATA)
 
-    def test_a_range_that_the_server_does_not_have_leads_to_the_beginning(
-        self, raw: Path, server: Server
-    ) -> None:
+    def test_a_range_that_the_server_does_not_have_leads_to_the_beginning(self, raw: Path, server: Server) -> None:
         item = wanted(server, Answer(cut=300_000), Answer(b"", 416), Answer())
         assert get(item, raw)[0].sha256 == digest(DATA)
         assert server.sent_ranges() == [None, "bytes=300000-", None]
@@ -462,9 +442,7 @@ class TestDownload:
         get(item, raw)
         assert waited == [7.0, 60.0, 0.0]
 
-    def test_pauses_between_attempts_grow(
-        self, raw: Path, server: Server, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_pauses_between_attempts_grow(self, raw: Path, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
         waited: list[float] = []
         monkeypatch.setattr("backpain.acquire.transfer.time.sleep", waited.append)
         monkeypatch.setattr("backpain.acquire.transfer.PAUSE", 1.0)
@@ -476,10 +454,7 @@ class TestDownload:
         item = wanted(server, Answer(b"no", status), obtain="after registering")
         message = refused(item, raw)
         assert f"DEMO_F: the server answered {status}" in message
-        assert (
-            f"Download {item.url} by hand (after registering) and put it into {raw}/nhanes/2009-2010/"
-            in message
-        )
+        assert f"Download {item.url} by hand (after registering) and put it into {raw}/nhanes/2009-2010/" in message
         assert "as DEMO_F.XPT" in message
         assert files(raw) == []
         assert len(server.requests) == 1
@@ -492,9 +467,7 @@ class TestDownload:
             Answer(b"\xef\xbb\xbf" + PAGE, kind="text/plain"),
         ],
     )
-    def test_a_web_page_instead_of_the_file_is_refused(
-        self, answer: Answer, raw: Path, server: Server
-    ) -> None:
+    def test_a_web_page_instead_of_the_file_is_refused(self, answer: Answer, raw: Path, server: Server) -> None:
         item = wanted(server, answer)
         message = refused(item, raw)
         assert "answered with a web page instead of the file" in message
@@ -512,15 +485,11 @@ class TestDownload:
         assert files(raw) == []
 
     def test_a_packed_answer_that_nobody_asked_for_is_refused(self, raw: Path, server: Server) -> None:
-        assert "packed the file (gzip)" in refused(
-            wanted(server, Answer(headers={"Content-Encoding": "gzip"})), raw
-        )
+        assert "packed the file (gzip)" in refused(wanted(server, Answer(headers={"Content-Encoding": "gzip"})), raw)
         assert server.requests[0][2]["Accept-Encoding"] == "identity"
         assert files(raw) == []
 
-    def test_a_file_shorter_than_the_server_says_is_never_put_in_place(
-        self, raw: Path, server: Server
-    ) -> None:
+    def test_a_file_shorter_than_the_server_says_is_never_put_in_place(self, raw: Path, server: Server) -> None:
         item = wanted(server, Answer(cut=300_000, ranges=False))
         assert "the connection was lost after 300,000 of 510,000 bytes" in refused(item, raw)
         assert item.path not in files(raw)
@@ -536,9 +505,7 @@ class TestDownload:
         assert f"what was downloaded from {item.url} is not kept" in message
         assert files(raw) == []
 
-    def test_a_file_with_another_checksum_than_written_down_is_not_kept(
-        self, raw: Path, server: Server
-    ) -> None:
+    def test_a_file_with_another_checksum_than_written_down_is_not_kept(self, raw: Path, server: Server) -> None:
         item = wanted(server)
         get(item, raw)
         (raw / item.path).unlink()
@@ -617,9 +584,7 @@ class TestDownload:
     def test_two_that_want_the_same_file_fetch_it_once(self, raw: Path, server: Server) -> None:
         item = wanted(server)
         origins: list[str] = []
-        threads = [
-            threading.Thread(target=lambda: origins.append(get(item, raw)[0].origin)) for _ in range(4)
-        ]
+        threads = [threading.Thread(target=lambda: origins.append(get(item, raw)[0].origin)) for _ in range(4)]
         for thread in threads:
             thread.start()
         for thread in threads:
@@ -671,9 +636,7 @@ class TestProgress:
 
 
 class TestPlan:
-    def test_it_says_where_each_file_is_without_doing_anything(
-        self, raw: Path, tmp_path: Path, server: Server
-    ) -> None:
+    def test_it_says_where_each_file_is_without_doing_anything(self, raw: Path, tmp_path: Path, server: Server) -> None:
         put(raw, "a.csv", b"12345")
         put(tmp_path / "mirror", "b.csv", b"123")
         items = [
@@ -699,9 +662,7 @@ class TestPlan:
         assert plan([wanted(server)], raw, ask=True)[0].bytes == len(DATA)
         assert [command for command, _, _ in server.requests] == ["HEAD"]
 
-    @pytest.mark.parametrize(
-        "answer", [Answer(b"no", 404), Answer(PAGE, kind="text/html"), Answer(length=False)]
-    )
+    @pytest.mark.parametrize("answer", [Answer(b"no", 404), Answer(PAGE, kind="text/html"), Answer(length=False)])
     def test_a_server_that_does_not_say_leaves_the_declared_size(
         self, answer: Answer, raw: Path, server: Server
     ) -> None:
@@ -709,9 +670,7 @@ class TestPlan:
 
 
 @pytest.mark.public
-def test_the_real_files_are_found_in_the_mirror_and_are_those_of_its_list(
-    mirror: list[Path], raw: Path
-) -> None:
+def test_the_real_files_are_found_in_the_mirror_and_are_those_of_its_list(mirror: list[Path], raw: Path) -> None:
     items = [Wanted("DEMO_F", "nhanes/2009-2010/DEMO_F.XPT"), Wanted("c", "meps/2008/conditions_yr2008.rds")]
     missing = [item.path for item in items if not any((folder / item.path).is_file() for folder in mirror)]
     if missing:

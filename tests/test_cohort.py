@@ -15,9 +15,7 @@ from declare import PROTOCOL, SURVEY, bend, write
 
 def rows(*people: tuple[Any, ...]) -> pd.DataFrame:
     """person, order, age, sex, back pain, treated, weight."""
-    frame = pd.DataFrame(
-        people, columns=["person", "order", "age", "sex", "back_pain", "treated", "weight_interview"]
-    )
+    frame = pd.DataFrame(people, columns=["person", "order", "age", "sex", "back_pain", "treated", "weight_interview"])
     kinds = {"sex": ["male", "female"], "back_pain": ["absent", "present"], "treated": ["taken", "none"]}
     coded = {name: pd.Categorical(frame[name], categories=levels) for name, levels in kinds.items()}
     return frame.assign(
@@ -76,9 +74,7 @@ def test_every_box_of_the_flow_adds_up(folder: Path) -> None:
     flow = trial(folder).flow
     boxes = flow[flow["kind"].isin(["start", "excluded"])]
     assert boxes["remaining"].iloc[0] == 7
-    assert (boxes["remaining"].shift() - boxes["left_out"]).iloc[1:].tolist() == boxes["remaining"].iloc[
-        1:
-    ].tolist()
+    assert (boxes["remaining"].shift() - boxes["left_out"]).iloc[1:].tolist() == boxes["remaining"].iloc[1:].tolist()
     left = boxes.set_index("box")["left_out"].iloc[1:].to_dict()
     assert left == {"asked": 1, "no back pain": 1, "survey weight above zero": 1, "every confounder known": 1}
     kinds = flow.set_index("box")["remaining"]
@@ -117,8 +113,7 @@ def test_panels_share_their_weights_and_the_skeleton_counts_shared_psus_once(fol
 def test_people_seen_only_by_a_match_can_be_left_out_of_the_followed(folder: Path) -> None:
     people = PEOPLE.assign(
         seen_by=[
-            "match" if (p, o) == ("b", 1) else "record"
-            for p, o in zip(PEOPLE["person"], PEOPLE["order"], strict=True)
+            "match" if (p, o) == ("b", 1) else "record" for p, o in zip(PEOPLE["person"], PEOPLE["order"], strict=True)
         ]
     )
     protocol = bend(PROTOCOL, "variations", {"strict": {"follow_up": {"seen_by": ["record"]}}})

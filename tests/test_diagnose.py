@@ -190,9 +190,9 @@ def test_unusable_weights_are_refused(weight: list[float], message: str) -> None
 
 
 numbers = st.floats(-100, 100).map(lambda number: round(number, 3))
-people_of_two_arms = st.lists(
-    st.tuples(numbers, st.floats(0.01, 1000), st.booleans()), min_size=4, max_size=30
-).filter(lambda rows: {row[2] for row in rows} == {True, False})
+people_of_two_arms = st.lists(st.tuples(numbers, st.floats(0.01, 1000), st.booleans()), min_size=4, max_size=30).filter(
+    lambda rows: {row[2] for row in rows} == {True, False}
+)
 
 
 @given(people_of_two_arms, st.floats(0.01, 100), st.floats(-1000, 1000), st.booleans())
@@ -279,9 +279,9 @@ def test_a_few_odd_people_do_not_make_overlap() -> None:
 
 
 @given(
-    st.lists(
-        st.tuples(st.floats(0, 1), st.floats(0.001, 1e6), st.booleans()), min_size=2, max_size=40
-    ).filter(lambda rows: {row[2] for row in rows} == {True, False})
+    st.lists(st.tuples(st.floats(0, 1), st.floats(0.001, 1e6), st.booleans()), min_size=2, max_size=40).filter(
+        lambda rows: {row[2] for row in rows} == {True, False}
+    )
 )
 def test_overlap_is_a_share_and_histograms_add_up(rows: list[tuple[float, float, bool]]) -> None:
     score, weight, treated = (np.array(column) for column in zip(*rows, strict=True))
@@ -397,9 +397,7 @@ def test_loss_is_told_unweighted_and_weighted() -> None:
 # The gate
 
 
-def checks_of(
-    people: pd.DataFrame, score: np.ndarray, thresholds: dict[str, float] | None = None
-) -> pd.DataFrame:
+def checks_of(people: pd.DataFrame, score: np.ndarray, thresholds: dict[str, float] | None = None) -> pd.DataFrame:
     weight = inverse_probability(people, score) * people["followed"]
     rows = balance(people, ["pain"], people["weight"], weight)
     return diagnostics(people, rows, score, weight, thresholds or THRESHOLDS)
@@ -467,9 +465,7 @@ def test_only_people_followed_and_weighted_count_in_the_smallest_arm() -> None:
     people.loc[people.index[:40], "followed"] = False
     weight = np.ones(400)
     weight[190:200] = 0
-    rows = diagnostics(
-        people, balance(people, ["pain"], weight, weight), np.full(400, 0.5), weight, THRESHOLDS
-    )
+    rows = diagnostics(people, balance(people, ["pain"], weight, weight), np.full(400, 0.5), weight, THRESHOLDS)
     assert rows.set_index("check").loc["smallest_arm", "value"] == 150
 
 

@@ -145,10 +145,9 @@ def test_a_cut_takes_its_lower_end_and_not_its_upper(folder: Path) -> None:
 
 
 def test_days_are_counted_from_the_person_s_own_date(folder: Path) -> None:
-    survey = bend(
-        SURVEY, "variables > treated",
-        {"first_of": {"taken": {"any": "drugs", "where": {"CLASS": 249, "BOUGHT": {"days_after": "people.SEEN", "minimum": 0, "maximum": 30}}}, "none": "otherwise"}},
-    )  # fmt: skip
+    soon = {"days_after": "people.SEEN", "minimum": 0, "maximum": 30}
+    taken = {"any": "drugs", "where": {"CLASS": 249, "BOUGHT": soon}}
+    survey = bend(SURVEY, "variables > treated", {"first_of": {"taken": taken, "none": "otherwise"}})
     drugs = pd.DataFrame(
         {"ID": [1, 2, 3], "wave": 1, "CLASS": 249, "BOUGHT": ["2020-01-31", "2020-02-01", "2019-12-31"]}
     )
@@ -257,7 +256,10 @@ def test_a_published_figure_is_reproduced_differs_or_differs_with_a_reason(folde
             "differs": {"computed": 4, "because": "one row was withdrawn"},
         },
         {"quantity": "wrongly explained", "rows": "drugs", "value": 5, "source": "x", "differs": {"computed": 3, "because": "?"}},
-        {"quantity": "then and later", "people": {"later.sex": ["female"]}, "among": {"first.age": {"minimum": 69}}, "value": 2, "source": "x"},
+        {
+            "quantity": "then and later", "people": {"later.sex": ["female"]}, "among": {"first.age": {"minimum": 69}},
+            "value": 2, "source": "x",
+        },
     ]  # fmt: skip
     write(folder, survey=bend(SURVEY, "published", figures))
     survey = load_survey("small")

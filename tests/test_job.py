@@ -44,9 +44,7 @@ def test_after_an_error_the_earlier_file_is_as_it_was(tmp_path: Path) -> None:
     assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"table.csv": "earlier"}
 
 
-def test_a_file_is_on_the_disk_before_it_gets_its_name(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_file_is_on_the_disk_before_it_gets_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[tuple[bool, bool]] = []
 
     def fsync(handle: int) -> None:
@@ -164,9 +162,7 @@ def working(folder: Path) -> list[str]:
     return [sys.executable, "-c", WORK, str(folder)]
 
 
-def test_a_job_ends_with_its_workflow_and_leaves_no_half_written_file(
-    tmp_path: Path, started: Callable
-) -> None:
+def test_a_job_ends_with_its_workflow_and_leaves_no_half_written_file(tmp_path: Path, started: Callable) -> None:
     workflow = started(SLEEP)
     work = started(working(tmp_path), BACKPAIN_WORKFLOW_PID=workflow.pid)
     wait((tmp_path / "at-work").exists)
@@ -206,9 +202,7 @@ def test_where_start_times_are_not_known_a_living_process_is_enough(monkeypatch:
     assert job._started(gone.pid) is None
 
 
-def test_a_job_of_a_batch_system_does_not_mind_a_number_of_another_machine(
-    tmp_path: Path, started: Callable
-) -> None:
+def test_a_job_of_a_batch_system_does_not_mind_a_number_of_another_machine(tmp_path: Path, started: Callable) -> None:
     workflow = started(SLEEP)
     workflow.kill()
     workflow.wait()
@@ -223,9 +217,7 @@ def test_inside_a_batch_job_an_ancestor_is_watched(tmp_path: Path, started: Call
         "subprocess.Popen(sys.argv[1:]); time.sleep(60)"
     )
     lock = tmp_path / "jobs"
-    workflow = started(
-        [sys.executable, "-c", launch, *working(tmp_path)], SLURM_JOB_ID=7, BACKPAIN_JOBS_LOCK=lock
-    )
+    workflow = started([sys.executable, "-c", launch, *working(tmp_path)], SLURM_JOB_ID=7, BACKPAIN_JOBS_LOCK=lock)
     wait((tmp_path / "at-work").exists)
     assert not is_free(lock)
     workflow.kill()

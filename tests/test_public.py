@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+
 from workshop import copy, run
 
 pytestmark = [pytest.mark.public, pytest.mark.slow, pytest.mark.workflow, pytest.mark.xdist_group("public")]

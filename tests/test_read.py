@@ -78,9 +78,7 @@ def test_what_is_written_is_read_back(name: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_missing_text_stays_missing_where_the_format_has_it_and_else_is_blank(
-    name: str, tmp_path: Path
-) -> None:
+def test_missing_text_stays_missing_where_the_format_has_it_and_else_is_blank(name: str, tmp_path: Path) -> None:
     frame = pd.DataFrame({"A": [1.0, 2.0, 3.0], "T": ["x", None, ""]})
     layout = {"A": (1, 2), "T": (3, 4, "text")} if ".dat" in name else None
     write(frame, tmp_path / name, layout=layout)
@@ -140,9 +138,7 @@ def test_only_the_asked_columns_come_in_the_asked_order(name: str, tmp_path: Pat
 @pytest.mark.parametrize("name", NAMES)
 def test_a_column_that_is_not_there_is_named_with_the_nearest_ones(name: str, tmp_path: Path) -> None:
     write(FRAME, tmp_path / name, layout=layout_of(name))
-    with pytest.raises(
-        ReadError, match=r"d\..*has no column DPQ011 \(nearest: DPQ010\); no column XYZ \(it has 6"
-    ):
+    with pytest.raises(ReadError, match=r"d\..*has no column DPQ011 \(nearest: DPQ010\); no column XYZ \(it has 6"):
         read(tmp_path / name, columns=["SEQN", "DPQ011", "XYZ"], layout=layout_of(name))
 
 
@@ -154,9 +150,7 @@ def test_other_capitals_are_another_column_but_the_nearest_one(tmp_path: Path) -
 
 @pytest.mark.parametrize("name", [name for name in NAMES if ".dat" not in name])
 def test_a_file_that_was_cut_short_is_refused(name: str, tmp_path: Path) -> None:
-    rows = pd.DataFrame(
-        {"SEQN": np.arange(400.0), "W": np.arange(400) / 7, "T": [f"row {i}" for i in range(400)]}
-    )
+    rows = pd.DataFrame({"SEQN": np.arange(400.0), "W": np.arange(400) / 7, "T": [f"row {i}" for i in range(400)]})
     write(rows, tmp_path / name)
     whole = (tmp_path / name).read_bytes()
     for size in (1, 100, len(whole) // 2, len(whole) // 2 // 80 * 80, len(whole) - 60):
@@ -239,9 +233,7 @@ class TestCsv:
 
     def test_where_everything_is_in_quotes_numbers_are_numbers(self, tmp_path: Path) -> None:
         found = self.read(tmp_path, '"ICD","AGE","S"\n"311","40","M"\n"724","",""\n')
-        assert_frame_equal(
-            found, pd.DataFrame({"ICD": [311.0, 724.0], "AGE": [40.0, np.nan], "S": ["M", ""]})
-        )
+        assert_frame_equal(found, pd.DataFrame({"ICD": [311.0, 724.0], "AGE": [40.0, np.nan], "S": ["M", ""]}))
 
     def test_zeros_in_front_and_very_long_numbers_are_codes_and_stay_text(self, tmp_path: Path) -> None:
         found = self.read(tmp_path, "A,B,C\n007,12345678901234567890,0.5\n12,1,-0\n")
@@ -305,9 +297,7 @@ class TestFixedWidth:
         return read(tmp_path / "d.dat", layout=layout, **how)  # type: ignore[arg-type]
 
     def test_right_trimmed_lines_blanks_and_full_stops(self, tmp_path: Path) -> None:
-        found = self.read(
-            tmp_path, "1 .  x\r\n2 10\r\n3\r\n", {"A": (1, 1), "B": (3, 5), "T": (6, 8, "text")}
-        )
+        found = self.read(tmp_path, "1 .  x\r\n2 10\r\n3\r\n", {"A": (1, 1), "B": (3, 5), "T": (6, 8, "text")})
         expected = pd.DataFrame({"A": [1.0, 2, 3], "B": [np.nan, 10, np.nan], "T": ["x", "", ""]})
         assert_frame_equal(found, expected)
 
@@ -320,9 +310,7 @@ class TestFixedWidth:
         assert self.read(tmp_path, "001\n010\n", {"UCOD": (1, 3)})["UCOD"].tolist() == [1.0, 10.0]
 
     def test_text_where_the_layout_says_number_is_refused(self, tmp_path: Path) -> None:
-        with pytest.raises(
-            ReadError, match=r"d\.dat: has 'M54' in line 2 .* ICD \(characters 1-3\); .*`text`"
-        ):
+        with pytest.raises(ReadError, match=r"d\.dat: has 'M54' in line 2 .* ICD \(characters 1-3\); .*`text`"):
             self.read(tmp_path, "311\nM54\n", {"ICD": (1, 3)})
 
     def test_a_layout_may_be_a_file(self, tmp_path: Path) -> None:
@@ -331,9 +319,7 @@ class TestFixedWidth:
         assert_frame_equal(found, pd.DataFrame({"A": [12.0], "T": ["ab"]}))
 
     def test_a_file_without_a_layout_is_refused(self, tmp_path: Path) -> None:
-        with pytest.raises(
-            ReadError, match=r"d\.dat: a fixed-width file has no names in it: declare a layout"
-        ):
+        with pytest.raises(ReadError, match=r"d\.dat: a fixed-width file has no names in it: declare a layout"):
             self.read(tmp_path, "12\n", None)
 
     @pytest.mark.parametrize(
@@ -353,18 +339,12 @@ class TestFixedWidth:
 
 class TestXport:
     def test_a_zero_is_zero(self, tmp_path: Path) -> None:
-        pyreadstat.write_xport(
-            pd.DataFrame({"A": [0.0, 1.0]}), str(tmp_path / "d.xpt"), file_format_version=5
-        )
+        pyreadstat.write_xport(pd.DataFrame({"A": [0.0, 1.0]}), str(tmp_path / "d.xpt"), file_format_version=5)
         assert (read(tmp_path / "d.xpt")["A"] == 0).tolist() == [True, False]
 
     @pytest.mark.parametrize("version", [5, 8])
-    def test_a_file_cut_between_two_records_does_not_pass_for_a_shorter_one(
-        self, version: int, tmp_path: Path
-    ) -> None:
-        frame = pd.DataFrame(
-            {"A": np.arange(300.0), "T": [f"row {i}" for i in range(300)], "B": np.arange(300.0)}
-        )
+    def test_a_file_cut_between_two_records_does_not_pass_for_a_shorter_one(self, version: int, tmp_path: Path) -> None:
+        frame = pd.DataFrame({"A": np.arange(300.0), "T": [f"row {i}" for i in range(300)], "B": np.arange(300.0)})
         pyreadstat.write_xport(frame, str(tmp_path / "d.xpt"), file_format_version=version)  # type: ignore[arg-type]
         whole = (tmp_path / "d.xpt").read_bytes()
         assert len(read(tmp_path / "d.xpt")) == 300
@@ -377,9 +357,7 @@ class TestXport:
         assert read(tmp_path / "d.xpt", columns=["B"])["B"].tolist() == frame["B"].tolist()
 
     def test_special_missing_values_are_missing(self, tmp_path: Path) -> None:
-        pyreadstat.write_xport(
-            pd.DataFrame({"A": [1.0, 2.0, 3.0]}), str(tmp_path / "d.xpt"), file_format_version=5
-        )
+        pyreadstat.write_xport(pd.DataFrame({"A": [1.0, 2.0, 3.0]}), str(tmp_path / "d.xpt"), file_format_version=5)
         whole = (tmp_path / "d.xpt").read_bytes()
         one, two = struct.pack(">Q", 0x4110000000000000), struct.pack(">Q", 0x4120000000000000)
         assert whole.count(one) == whole.count(two) == 1
@@ -412,9 +390,7 @@ class TestStatisticsPackages:
         assert_frame_equal(read(tmp_path / "d.sav"), frame)
 
     def test_statas_letters_are_missing_and_counted(self, tmp_path: Path) -> None:
-        frame = pd.DataFrame(
-            {"Q": pd.Series([1.0, "a", "b", "a", np.nan], dtype=object), "R": np.arange(5.0)}
-        )
+        frame = pd.DataFrame({"Q": pd.Series([1.0, "a", "b", "a", np.nan], dtype=object), "R": np.arange(5.0)})
         pyreadstat.write_dta(frame, str(tmp_path / "d.dta"), missing_user_values={"Q": ["a", "b"]})
         found = read(tmp_path / "d.dta")
         assert found["Q"].isna().tolist() == [False, True, True, True, True]
@@ -532,9 +508,7 @@ class TestR:
 
     def test_of_two_data_frames_one_has_to_be_named(self, tmp_path: Path) -> None:
         self.several(tmp_path, {"d": ["A", "B"], "e": ["C"]})
-        with pytest.raises(
-            ReadError, match=r"has 2 data frames \(objects: d, e\); name the one to read as `member`"
-        ):
+        with pytest.raises(ReadError, match=r"has 2 data frames \(objects: d, e\); name the one to read as `member`"):
             read(tmp_path / "d.RData")
         assert read(tmp_path / "d.RData", member="e")["C"].tolist() == [1.0, 2.0]
 
@@ -590,9 +564,7 @@ class TestZip:
 
     def test_of_several_data_files_one_has_to_be_named(self, tmp_path: Path) -> None:
         path = self.pack(tmp_path / "d.zip", adult__csv="A\n1\n", child__csv="A\n2\n")
-        with pytest.raises(
-            ReadError, match=r"holds several files; name one .* `member`: adult\.csv, child\.csv"
-        ):
+        with pytest.raises(ReadError, match=r"holds several files; name one .* `member`: adult\.csv, child\.csv"):
             read(path)
         assert read(path, member="CHILD.csv")["A"].tolist() == [2.0]
         with pytest.raises(ReadError, match=r"does not hold 'teen\.csv'"):
@@ -730,11 +702,7 @@ class TestRealFiles:
         found = read(path)
         texts = found.select_dtypes("str")
         other = {
-            letter
-            for column in texts
-            for value in texts[column].unique()
-            for letter in str(value)
-            if ord(letter) > 127
+            letter for column in texts for value in texts[column].unique() for letter in str(value) if ord(letter) > 127
         }
         assert other
         assert all(letter.isprintable() for letter in other)
@@ -746,9 +714,7 @@ class TestRealFiles:
         rows = list(csv.DictReader(io.StringIO(lzma.decompress(path.read_bytes()).decode())))
         found = read(path, columns=["WTMEC2YR", "INDFMPIR"])
         for name in found:
-            assert found[name].fillna(-1).tolist() == [
-                -1.0 if row[name] == "NA" else float(row[name]) for row in rows
-            ]
+            assert found[name].fillna(-1).tolist() == [-1.0 if row[name] == "NA" else float(row[name]) for row in rows]
 
     def test_linked_mortality(self, mirror: list[Path]) -> None:
         found = read(find(mirror, "NHANES_2009_2010_MORT_2019_PUBLIC.dat"), layout=MORTALITY)
@@ -780,15 +746,11 @@ class TestRealFiles:
         assert found["HHX_2020"].iloc[0] == "H006876"
 
     def test_transport_and_csv_copies_are_equal(self, mirror: list[Path]) -> None:
-        files = [
-            path for folder in mirror for path in folder.rglob("*") if path.suffix.lower() in (".xpt", ".xz")
-        ]
+        files = [path for folder in mirror for path in folder.rglob("*") if path.suffix.lower() in (".xpt", ".xz")]
         stems: dict[tuple[Path, str], list[Path]] = {}
         for path in files:
             stems.setdefault((path.parent, path.name.split(".")[0].upper()), []).append(path)
-        pairs = [
-            sorted(paths) for paths in stems.values() if len({path.suffix.lower() for path in paths}) == 2
-        ]
+        pairs = [sorted(paths) for paths in stems.values() if len({path.suffix.lower() for path in paths}) == 2]
         if not pairs:
             pytest.skip("REAL DATA NOT TESTED: no table is there both as .XPT and as .csv.xz")
         for one, other in pairs:

@@ -52,9 +52,7 @@ def test_an_unknown_category_is_stopped_with_the_nearest_known_one(declared: Pat
 
 
 def test_an_unknown_category_in_the_eligibility_is_stopped(declared: Path) -> None:
-    said = refused(
-        declared, protocol=bend(PROTOCOL, "eligibility > no back pain", {"back_pain": ["abscent"]})
-    )
+    said = refused(declared, protocol=bend(PROTOCOL, "eligibility > no back pain", {"back_pain": ["abscent"]}))
     assert "eligibility > no back pain > back_pain: 'abscent'" in said
     assert "did you mean 'absent'" in said
 
@@ -78,9 +76,7 @@ def test_a_key_that_stands_twice_is_stopped(declared: Path) -> None:
 
 def test_a_variable_without_an_answer_is_stopped(declared: Path) -> None:
     survey = bend(SURVEY, "variables", {k: v for k, v in SURVEY["variables"].items() if k != "sex"})
-    assert "needs 'sex', but surveys/small.yaml does not say how it answers it" in refused(
-        declared, survey=survey
-    )
+    assert "needs 'sex', but surveys/small.yaml does not say how it answers it" in refused(declared, survey=survey)
 
 
 def test_a_variable_the_survey_cannot_supply_is_stopped_with_its_reason(declared: Path) -> None:
@@ -95,9 +91,7 @@ def test_overlapping_arms_are_stopped(declared: Path) -> None:
 
 
 def test_overlapping_arms_are_stopped_in_a_variation_too(declared: Path) -> None:
-    said = refused(
-        declared, protocol=bend(PROTOCOL, "variations", {"odd": {"treatment": {"untreated": ["taken"]}}})
-    )
+    said = refused(declared, protocol=bend(PROTOCOL, "variations", {"odd": {"treatment": {"untreated": ["taken"]}}}))
     assert "variations > odd" in said
     assert "the arms overlap" in said
 
@@ -153,16 +147,12 @@ def test_a_blank_counted_as_no_without_the_age_limit_is_refused(declared: Path) 
 
 def test_any_over_a_questionnaire_counts_blanks_as_no_and_needs_the_age_limit_too(declared: Path) -> None:
     files = {key: value for key, value in SURVEY["files"]["back"].items() if key != "asked_of"}
-    survey = bend(
-        bend(SURVEY, "files > back", files), "variables > back_pain", {"any": "back", "where": {"PAIN": 1}}
-    )
+    survey = bend(bend(SURVEY, "files > back", files), "variables > back_pain", {"any": "back", "where": {"PAIN": 1}})
     assert "declare `asked_of` on the file back" in refused(declared, survey=survey)
 
 
 @pytest.mark.parametrize("blank", [None, "missing"])
-def test_a_blank_dropped_as_missing_inside_the_asked_ages_is_refused(
-    declared: Path, blank: str | None
-) -> None:
+def test_a_blank_dropped_as_missing_inside_the_asked_ages_is_refused(declared: Path, blank: str | None) -> None:
     mapping = {"from": "back.PAIN", "recode": {1: "present", 2: "absent"}}
     said = refused(
         declared, survey=bend(SURVEY, "variables > back_pain", mapping | ({"blank": blank} if blank else {}))
@@ -172,9 +162,7 @@ def test_a_blank_dropped_as_missing_inside_the_asked_ages_is_refused(
 
 
 def test_a_domain_wider_than_the_asked_ages_is_refused(declared: Path) -> None:
-    said = refused(
-        declared, protocol=bend(PROTOCOL, "eligibility > asked", {"age": {"minimum": 18, "maximum": 69}})
-    )
+    said = refused(declared, protocol=bend(PROTOCOL, "eligibility > asked", {"age": {"minimum": 18, "maximum": 69}}))
     assert "'back_pain' comes from back, whose asked_of is age 20 to 69; limit age to it" in said
 
 
@@ -225,9 +213,7 @@ def test_every_problem_is_told_at_once(declared: Path) -> None:
 
 def test_a_run_that_does_not_exist_is_named_with_the_nearest(declared: Path) -> None:
     write(declared)
-    with pytest.raises(
-        DeclarationError, match=r"runn\.yaml: there is no such declaration; did you mean 'run'"
-    ):
+    with pytest.raises(DeclarationError, match=r"runn\.yaml: there is no such declaration; did you mean 'run'"):
         check_run("runn")
 
 

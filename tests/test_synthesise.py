@@ -77,13 +77,9 @@ def said(low: float, high: float, **changes: Any) -> tuple[str, str]:
         (-0.01, 0.01, "inconclusive", "benefit and harm"),
     ],
 )
-def test_the_verdict_follows_from_where_the_interval_lies(
-    low: float, high: float, expected: str, reason: str
-) -> None:
+def test_the_verdict_follows_from_where_the_interval_lies(low: float, high: float, expected: str, reason: str) -> None:
     assert said(low, high) == (expected, reason)
-    assert said(-high, -low, direction="above") == (expected, reason), (
-        "the mirror image of claim and interval"
-    )
+    assert said(-high, -low, direction="above") == (expected, reason), "the mirror image of claim and interval"
 
 
 @pytest.mark.parametrize(("low", "high"), [(-0.03, -0.005), (0.001, 0.03), (-0.009, 0.009), (-0.03, 0.02)])
@@ -92,9 +88,7 @@ def test_a_cap_holds_whatever_the_interval(low: float, high: float) -> None:
     free, found = said(low, high)[0], verdict(estimates(low, high), capped)
     assert found["verdict"] == "inconclusive"
     assert found["because"]["verdict_without_cap"] == free
-    assert words(found["because"]).endswith(
-        "the verdict is at most inconclusive, because Severity is not measured"
-    )
+    assert words(found["because"]).endswith("the verdict is at most inconclusive, because Severity is not measured")
 
 
 def test_simulated_people_have_no_cap() -> None:
@@ -155,9 +149,7 @@ ORDER = {"contradicted": 0, "inconclusive": 1, "supported": 2}
 
 
 @given(ends, steps)
-def test_moving_an_interval_to_the_claimed_side_never_takes_support_away(
-    interval: list[float], step: float
-) -> None:
+def test_moving_an_interval_to_the_claimed_side_never_takes_support_away(interval: list[float], step: float) -> None:
     low, high = interval
     before, after = said(low, high)[0], said(low - step, high - step)[0]
     assert before != "supported" or after == "supported"
@@ -179,9 +171,7 @@ def test_a_narrower_interval_inside_never_turns_support_into_contradiction(
 
 
 @given(ends, st.floats(0.001, 0.05), st.floats(0, 0.05))
-def test_a_larger_smallest_effect_never_takes_a_verdict_away(
-    interval: list[float], least: float, more: float
-) -> None:
+def test_a_larger_smallest_effect_never_takes_a_verdict_away(interval: list[float], least: float, more: float) -> None:
     before = said(*interval, smallest_effect=least)[0]
     assert before == "inconclusive" or said(*interval, smallest_effect=least + more)[0] == before
 
@@ -254,9 +244,7 @@ def test_a_claim_is_told_once_per_rule_in_the_run_and_otherwise_as_not_tested() 
 def test_simulated_runs_have_no_cap_in_the_table() -> None:
     rules = [rule(cap="inconclusive", cap_because="Why.")]
     assert claims(estimates(-0.03, -0.005), rules, DETECTABLE)["verdict"].tolist() == ["inconclusive"]
-    assert claims(estimates(-0.03, -0.005), rules, DETECTABLE, simulated=True)["verdict"].tolist() == [
-        "supported"
-    ]
+    assert claims(estimates(-0.03, -0.005), rules, DETECTABLE, simulated=True)["verdict"].tolist() == ["supported"]
 
 
 # Evidence
@@ -304,9 +292,7 @@ def test_a_study_without_interval_keeps_its_estimate() -> None:
 
 
 def test_ours_says_when_it_did_not_pass_its_diagnostics() -> None:
-    assert evidence([], our_ratios(gate="failed: largest_smd"), GROUPS)["caution"].tolist() == [
-        "failed: largest_smd"
-    ]
+    assert evidence([], our_ratios(gate="failed: largest_smd"), GROUPS)["caution"].tolist() == ["failed: largest_smd"]
     assert evidence([], our_ratios(), GROUPS)["caution"].isna().all()
 
 

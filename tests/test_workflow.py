@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+
 from workshop import copy, launch, planned, run
 
 RULES = (
@@ -41,7 +42,9 @@ def finished(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def restored(finished: Path) -> Iterator[Path]:
     """The finished project, with its sources put back after the test."""
-    kept = {path: path.read_bytes() for name in ("config", "src") for path in (finished / name).rglob("*") if path.is_file()}
+    kept = {
+        path: path.read_bytes() for name in ("config", "src") for path in (finished / name).rglob("*") if path.is_file()
+    }
     yield finished
     for path, content in kept.items():
         if path.read_bytes() != content:

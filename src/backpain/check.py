@@ -23,9 +23,7 @@ def main(arguments: list[str]) -> int:
     try:
         run = check_run(name)
     except DeclarationError as error:
-        print(
-            f"the declarations of the run {name} do not hold:", *error.problems, sep="\n  ", file=sys.stderr
-        )
+        print(f"the declarations of the run {name} do not hold:", *error.problems, sep="\n  ", file=sys.stderr)
         return 1
     print(f"{name}: the declarations hold ({len(run.analyses)} analyses, surveys: {', '.join(run.surveys)}).")
     if run.simulated:

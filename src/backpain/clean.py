@@ -98,9 +98,7 @@ def _ids(table: pd.DataFrame, name: str, survey: Survey) -> list[dict[str, Any]]
             f"is something else, declare rows: {{many: ...}}"
         )
     rule = (
-        "one row for each person"
-        if survey.files[name].rows.one
-        else "row stands twice, the same in every column read"
+        "one row for each person" if survey.files[name].rows.one else "row stands twice, the same in every column read"
     )
     rows.append(_row(survey, name, rule, " + ".join(key), len(table), twice, "report"))
     return rows
@@ -116,9 +114,7 @@ def _apply(table: pd.DataFrame, check: Check, survey: Survey) -> tuple[pd.DataFr
     elif check.allowed is not None:
         found = looked & ~holds(values, check.allowed)
     elif check.outside is not None:
-        found = looked & ~meets(
-            table, check.column, Test(minimum=check.outside.minimum, maximum=check.outside.maximum)
-        )
+        found = looked & ~meets(table, check.column, Test(minimum=check.outside.minimum, maximum=check.outside.maximum))
     else:
         found = looked
     touched = int(found.sum())
@@ -175,10 +171,7 @@ def _orphans(tables: Tables, survey: Survey) -> list[dict[str, Any]]:
         key = key_of(survey, name)
         if name == survey.base or not key:
             continue
-        known = (
-            table[["wave", *key]].merge(people, how="left", on=["wave", *key], indicator=True)["_merge"]
-            == "both"
-        )
+        known = table[["wave", *key]].merge(people, how="left", on=["wave", *key], indicator=True)["_merge"] == "both"
         rows.append(
             _row(
                 survey,

@@ -117,9 +117,7 @@ def emulate(people: pd.DataFrame, protocol: Protocol, survey: Survey) -> Trial:
         chosen, flow = _variation(baseline, later, plan, _Flow(survey.name, protocol.name, name), survey)
         participants.append(chosen[columns].assign(variation=name).reset_index())
         flows.append(flow)
-    return Trial(
-        pd.concat(participants, ignore_index=True), pd.concat(flows, ignore_index=True), skeleton(people)
-    )
+    return Trial(pd.concat(participants, ignore_index=True), pd.concat(flows, ignore_index=True), skeleton(people))
 
 
 def _variation(
@@ -140,9 +138,7 @@ def _variation(
         chosen = flow.keep(chosen, in_arm, "in one of the two arms")
     if chosen.empty:
         last = next((row["box"] for row in reversed(flow.rows) if row["left_out"]), "the start")
-        raise ValueError(
-            f"{flow.head}: nobody is left after the box «{last}»; widen the eligibility of this variation"
-        )
+        raise ValueError(f"{flow.head}: nobody is left after the box «{last}»; widen the eligibility of this variation")
     complete = chosen[[name for name in plan.assignment.names if name != "panel"]].notna().all(axis=1)
     panels = len(panels_of(plan, survey)) or 1
     chosen = chosen.assign(
@@ -171,9 +167,7 @@ def _start(baseline: pd.DataFrame, plan: Plan, flow: _Flow, survey: Survey) -> p
     flow.add("people with a record in the first wave", len(chosen), None, "start")
     for column in [str(column) for column in chosen if str(column).startswith("link_")]:
         file = column.removeprefix("link_")
-        chosen = flow.keep(
-            chosen, chosen[column] != "ambiguous", f"unambiguous in the {file} file"
-        )
+        chosen = flow.keep(chosen, chosen[column] != "ambiguous", f"unambiguous in the {file} file")
         chosen = flow.keep(chosen, chosen[column] != "unmatched", f"found in the {file} file")
     return chosen
 
@@ -203,9 +197,7 @@ def flow_of_arms(chosen: pd.DataFrame, plan: Plan, flow: _Flow) -> None:
         flow.add(f"{words}: {plan.outcome.label}", int(group["event"].sum()), None, "event")
 
 
-def domain_of(
-    people: pd.DataFrame, association: Association, survey: Survey
-) -> tuple[pd.DataFrame, pd.DataFrame]:
+def domain_of(people: pd.DataFrame, association: Association, survey: Survey) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The people of a cross-sectional association, marked rather than cut out, and their flow.
 
     Returns
@@ -233,9 +225,7 @@ def domain_of(
     event = judge(kept[association.outcome.variable], association.outcome.event).astype(bool)
     for group in groups.cat.categories[groups.cat.categories.isin(groups.unique())]:
         flow.add(str(group), int((groups == group).sum()), None, "arm")
-        flow.add(
-            f"{group}: {association.outcome.label}", int((event & (groups == group)).sum()), None, "event"
-        )
+        flow.add(f"{group}: {association.outcome.label}", int((event & (groups == group)).sum()), None, "event")
     marked = people[people[weight] > 0]
     return (
         marked.assign(

@@ -34,23 +34,17 @@ def collect(name: str, pieces: Mapping[str, Sequence[str]]) -> dict[str, pd.Data
         If a figure computed from real files differs from the published one without a declared reason.
     """
     run = load_run(name)
-    results = {
-        kind: pd.concat([read(path) for path in paths], ignore_index=True) for kind, paths in pieces.items()
-    }
+    results = {kind: pd.concat([read(path) for path in paths], ignore_index=True) for kind, paths in pieces.items()}
     if run.simulated:
         # Made-up people reproduce no published figure; the comparison would be a comparison with nothing.
         results["published"] = results["published"].iloc[:0]
     differing = unexplained(results["published"])
     if differing:
         raise PublishedError(
-            "published figures are not met:\n  "
-            + "\n  ".join(differing)
-            + "\nEither a file is not the one published, "
+            "published figures are not met:\n  " + "\n  ".join(differing) + "\nEither a file is not the one published, "
             "or a definition is wrong. Where the difference is understood, declare it with `differs:` and its reason."
         )
-    results["claims"] = claims(
-        results["estimates"], load_claims().claims, results["detectable"], run.simulated
-    )
+    results["claims"] = claims(results["estimates"], load_claims().claims, results["detectable"], run.simulated)
     return {**results, **conceal(results, run.smallest_cell)}
 
 

@@ -77,9 +77,7 @@ def _survey(name: str, part: str | None) -> Any:
     if part == "design":
         components = {name: sorted(survey.components({name})) for name in survey.variables}
         return {
-            **_plain(
-                survey, WORDS | {"files", "lookups", "codes", "checks", "variables", "published", "links"}
-            ),
+            **_plain(survey, WORDS | {"files", "lookups", "codes", "checks", "variables", "published", "links"}),
             **components,
         }
     if part == "words":
@@ -107,7 +105,5 @@ def _run(name: str, everything: bool) -> Any:
     if everything:
         used["surveys"] = [_plain(load_survey(survey), set()) for survey in run.surveys]
         used["protocols"] = [_plain(load_protocol(protocol), set()) for protocol, _ in run.trials]
-        used["associations"] = [
-            _plain(load_association(association), set()) for association, _ in run.associations
-        ]
+        used["associations"] = [_plain(load_association(association), set()) for association, _ in run.associations]
     return used

@@ -1,4 +1,4 @@
-"""Gathers what a report needs besides numbers: the declarations in words, the assumptions, the checksums, the versions."""
+"""Gathers what a report needs besides numbers: declarations in words, assumptions, checksums, versions."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from backpain.spec import (
     Protocol,
     Run,
     Survey,
+    family_of,
     folder,
     load_association,
     load_protocol,
     load_run,
-    family_of,
     load_survey,
     load_variables,
 )
@@ -79,9 +79,7 @@ def facts_of(name: str, claims: pd.DataFrame, receipts: Iterable[str], root: Pat
         "variables": variables(),
         "analyses": [job.model_dump(exclude_none=True) for job in run.analyses],
         "protocols": {key: value.model_dump(mode="json", by_alias=True) for key, value in protocols.items()},
-        "associations": {
-            key: value.model_dump(mode="json", by_alias=True) for key, value in associations.items()
-        },
+        "associations": {key: value.model_dump(mode="json", by_alias=True) for key, value in associations.items()},
         "verdicts": verdicts(claims, run),
         "checksums": checksums(receipts),
         "assumptions": assumptions(declared, root),

@@ -85,9 +85,7 @@ def fields(layout: Layout | None) -> list[Field]:
         If there is no layout, or a position or type that cannot be.
     """
     if layout is None:
-        raise LayoutError(
-            "a fixed-width file has no names in it: declare a layout (name, first and last character)"
-        )
+        raise LayoutError("a fixed-width file has no names in it: declare a layout (name, first and last character)")
     if isinstance(layout, Path | str):
         with Path(layout).open(encoding="utf-8-sig", newline="") as handle:
             return fields(list(csv.DictReader(handle)))

@@ -104,9 +104,7 @@ def ingest(survey: Survey, paths: Lookup[str, Path]) -> Tables:
             continue
         file = survey.files[place.file]
         path = paths[place.receipt]
-        frame = (
-            _read_declared(path, file, place) if file.columns else _read_named(path, file, needed[place.file])
-        )
+        frame = _read_declared(path, file, place) if file.columns else _read_named(path, file, needed[place.file])
         if file.lookup is not None:
             frame = _look_up(frame, lookups[file.lookup.file], file.lookup.by, path)
         tables[place.file].append(frame.assign(wave=place.wave))
@@ -187,7 +185,5 @@ def _column(raw: pd.DataFrame, source: Source, place: Place, path: Path) -> Any:
 
 def _look_up(frame: pd.DataFrame, table: pd.DataFrame, by: str, path: Path) -> pd.DataFrame:
     if table[by].duplicated().any():
-        raise ValueError(
-            f"the lookup for {path} holds {table[by][table[by].duplicated()].iloc[0]!r} twice in {by}"
-        )
+        raise ValueError(f"the lookup for {path} holds {table[by][table[by].duplicated()].iloc[0]!r} twice in {by}")
     return frame.merge(table, on=by, how="left", validate="many_to_one")

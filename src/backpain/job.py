@@ -157,9 +157,7 @@ def _ancestors() -> set[int]:
     while process > 0 and process not in found:
         found.add(process)
         with suppress(OSError):
-            process = int(
-                Path(f"/proc/{process}/stat").read_text(errors="replace").rpartition(")")[2].split()[1]
-            )
+            process = int(Path(f"/proc/{process}/stat").read_text(errors="replace").rpartition(")")[2].split()[1])
     return found
 
 

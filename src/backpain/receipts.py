@@ -38,9 +38,7 @@ def paths(path: Path | str) -> dict[str, Path]:
     for row in read_receipts(path):
         place = Path(row["path"])
         if not place.is_file():
-            raise FileNotFoundError(
-                f"{place}: was here when the receipt {path} was written and is gone; put it back"
-            )
+            raise FileNotFoundError(f"{place}: was here when the receipt {path} was written and is gone; put it back")
         if place.stat().st_size != row["size"]:
             raise ValueError(
                 f"{place}: has {place.stat().st_size} bytes, {row['size']} when the receipt was written; "

@@ -35,9 +35,7 @@ class Diagnosis:
     missingness: pd.DataFrame
 
 
-def diagnose_trial(
-    participants: pd.DataFrame, skeleton: pd.DataFrame, protocol: Protocol, survey: Survey
-) -> Diagnosis:
+def diagnose_trial(participants: pd.DataFrame, skeleton: pd.DataFrame, protocol: Protocol, survey: Survey) -> Diagnosis:
     """Diagnose every variation of a trial.
 
     Parameters
@@ -74,9 +72,7 @@ def diagnose_trial(
         for kind, frame in parts.items():
             found[kind].append(_headed(frame, survey, protocol, name))
     everyone = participants[participants["variation"] == "main"]
-    design = Design.of(
-        everyone, skeleton=skeleton_of(skeleton, protocol, survey), lonely=survey.design.lonely
-    )
+    design = Design.of(everyone, skeleton=skeleton_of(skeleton, protocol, survey), lonely=survey.design.lonely)
     described = table_one(everyone, protocol.table_one, interval=_interval(design))
     lacking = missingness(everyone, protocol.table_one)
     return Diagnosis(
@@ -164,9 +160,7 @@ def associate_survey(
     return rows[ESTIMATES]
 
 
-def _each(
-    participants: pd.DataFrame, protocol: Protocol, survey: Survey
-) -> Iterator[tuple[str, Plan, pd.DataFrame]]:
+def _each(participants: pd.DataFrame, protocol: Protocol, survey: Survey) -> Iterator[tuple[str, Plan, pd.DataFrame]]:
     """Each variation with its plan and those of its participants who lack no confounder."""
     for name, plan in variations(protocol, survey):
         chosen = participants[(participants["variation"] == name) & participants["complete"]]
@@ -195,9 +189,7 @@ def _seen_again(people: pd.DataFrame) -> pd.DataFrame:
 
 
 def _headed(frame: pd.DataFrame, survey: Survey, protocol: Protocol, variation: str) -> pd.DataFrame:
-    head = pd.DataFrame(
-        {"survey": survey.name, "analysis": protocol.name, "variation": variation}, index=frame.index
-    )
+    head = pd.DataFrame({"survey": survey.name, "analysis": protocol.name, "variation": variation}, index=frame.index)
     return pd.concat([head, frame], axis=1)
 
 

@@ -210,18 +210,14 @@ def _download_all(
         except WrongFile as error:
             problems.append(f"{item.name}: what was downloaded from {item.url} is not kept: {error}")
         except OSError as error:
-            problems.append(
-                _by_hand(item, raw, mirrors, f"{raw} cannot be written to ({error.strerror or error})")
-            )
+            problems.append(_by_hand(item, raw, mirrors, f"{raw} cannot be written to ({error.strerror or error})"))
         else:
             receipts[_key(item)] = receipt
             problems += strays
     return receipts, problems
 
 
-def _download(
-    item: Wanted, raw: Path, opener: Opener | None, progress: Progress
-) -> tuple[Receipt, list[str]]:
+def _download(item: Wanted, raw: Path, opener: Opener | None, progress: Progress) -> tuple[Receipt, list[str]]:
     target = raw / item.path
     done = fetch(str(item.url), target, _acceptance(item, raw), item.name, opener, progress)
     origin = f"downloaded: {item.url}" if done else "raw"

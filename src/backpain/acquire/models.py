@@ -43,10 +43,8 @@ class Wanted:
 
     def pinned(self, path: str) -> str | None:
         """The declared checksum of one of the paths; a bare one is that of `path`."""
-        if isinstance(self.sha256, Mapping):
-            found = self.sha256.get(path)
-        else:
-            found = self.sha256 if path == self.path else None
+        known = self.sha256 if isinstance(self.sha256, Mapping) else {self.path: self.sha256}
+        found = known.get(path)
         return found.lower() if found else None
 
 

@@ -44,14 +44,10 @@ def recorded(raw: Path) -> dict[str, str]:
             continue
         match = LINE.fullmatch(line)
         if match is None:
-            raise ValueError(
-                f"{path}, line {number}: not a checksum, two blanks and a path; correct or delete it"
-            )
+            raise ValueError(f"{path}, line {number}: not a checksum, two blanks and a path; correct or delete it")
         name, digest = match["path"].removeprefix("./"), match["sum"].lower()
         if found.setdefault(name, digest) != digest:
-            raise ValueError(
-                f"{path}, line {number}: another checksum of {name} stands above; delete the wrong one"
-            )
+            raise ValueError(f"{path}, line {number}: another checksum of {name} stands above; delete the wrong one")
     return found
 
 

@@ -117,9 +117,7 @@ def download(
 class _Fetch:
     """The attempts at one file."""
 
-    def __init__(
-        self, part: Part, handle: IO[bytes], opener: Opener, progress: Progress | None, name: str
-    ) -> None:
+    def __init__(self, part: Part, handle: IO[bytes], opener: Opener, progress: Progress | None, name: str) -> None:
         self.part, self.handle, self.opener, self.progress, self.name = part, handle, opener, progress, name
 
     @property
@@ -178,9 +176,7 @@ class _Fetch:
         """Look at the headers, and give the size of the whole file if the server says it."""
         headers = response.headers
         if headers.get("Content-Encoding", "identity").lower() not in ("identity", ""):
-            raise DownloadError(
-                f"the server packed the file ({headers['Content-Encoding']}) without being asked to"
-            )
+            raise DownloadError(f"the server packed the file ({headers['Content-Encoding']}) without being asked to")
         _refuse_page(headers.get("Content-Type", ""), b"", self.part.url)
         if response.status == 206:
             span = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", headers.get("Content-Range", "").strip())
@@ -255,9 +251,7 @@ def _seconds(retry_after: str | None) -> float:
 
 def size_at(url: str, opener: Opener | None = None) -> int | None:
     """The size of a file on a server, by a HEAD request; None if the server does not say or answer."""
-    request = urllib.request.Request(
-        url, headers={"User-Agent": AGENT, "Accept-Encoding": "identity"}, method="HEAD"
-    )
+    request = urllib.request.Request(url, headers={"User-Agent": AGENT, "Accept-Encoding": "identity"}, method="HEAD")
     try:
         with (opener or urllib.request.urlopen)(request, timeout=TIMEOUT) as response:
             length = response.headers.get("Content-Length")

@@ -27,9 +27,7 @@ def require_data(path: Path, item: Wanted) -> None:
     if not start:
         raise WrongFile("is empty; delete it and fetch it again")
     if is_page(start):
-        raise WrongFile(
-            f"is a web page, not data; delete it and fetch it again from {item.url or 'the agency'}"
-        )
+        raise WrongFile(f"is a web page, not data; delete it and fetch it again from {item.url or 'the agency'}")
     # An archive is known by its beginning: a part of a download does not have its name.
     if item.inside is None or start[:2] != b"PK":
         return
@@ -55,11 +53,9 @@ def require_same(digest: str, pinned: str | None, known: str | None, raw: Path, 
     damaged = "If the file is damaged, delete it and fetch it again; if the agency replaced it knowingly,"
     if pinned is not None and digest != pinned:
         raise WrongFile(
-            f"its SHA-256 is {digest}, but the survey's declaration says {pinned}. "
-            f"{damaged} correct the declaration"
+            f"its SHA-256 is {digest}, but the survey's declaration says {pinned}. {damaged} correct the declaration"
         )
     if known is not None and digest != known:
         raise WrongFile(
-            f"its SHA-256 is {digest}, but {raw / SUMS} says {known}. "
-            f"{damaged} delete the line of {relative} there"
+            f"its SHA-256 is {digest}, but {raw / SUMS} says {known}. {damaged} delete the line of {relative} there"
         )

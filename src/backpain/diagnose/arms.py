@@ -40,9 +40,7 @@ def arm_marks(treated: ArrayLike | pd.Series) -> Marks:
     column = pd.Series(treated)
     if column.isna().any():
         unknown = int(column.isna().sum())
-        raise ValueError(
-            f"participants: treated is missing for {unknown} people; assign them or leave them out"
-        )
+        raise ValueError(f"participants: treated is missing for {unknown} people; assign them or leave them out")
     marks = column.to_numpy(dtype=bool)
     for arm, mark in ARMS.items():
         if not (marks == mark).any():
@@ -67,8 +65,7 @@ def usable_weight(weight: ArrayLike, people: int, name: str = "weight") -> Numbe
     stray = ~np.isfinite(numbers) | (numbers < 0)
     if stray.any():
         raise ValueError(
-            f"{name}: {int(stray.sum())} people have a missing, infinite or negative weight; "
-            "use 0 for those left out"
+            f"{name}: {int(stray.sum())} people have a missing, infinite or negative weight; use 0 for those left out"
         )
     if not numbers.any():
         raise ValueError(f"{name}: all are zero; nobody would count")
@@ -94,9 +91,7 @@ def kind_of(values: pd.Series, name: str, kinds: Mapping[str, str] | None = None
 def known_column(participants: pd.DataFrame, name: str) -> pd.Series:
     """One column of the participants; a stray name is refused with the columns there are."""
     if name not in participants:
-        raise ValueError(
-            f"participants have no column {name!r}; there are {', '.join(map(str, participants.columns))}"
-        )
+        raise ValueError(f"participants have no column {name!r}; there are {', '.join(map(str, participants.columns))}")
     return participants[name]
 
 

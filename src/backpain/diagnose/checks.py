@@ -76,9 +76,7 @@ def diagnostics(
         0-1.
     """
     if set(thresholds) != set(PASSES):
-        raise ValueError(
-            f"gate: thresholds {sorted(thresholds)} are declared; declare exactly {', '.join(PASSES)}"
-        )
+        raise ValueError(f"gate: thresholds {sorted(thresholds)} are declared; declare exactly {', '.join(PASSES)}")
     treated = treated_marks(participants)
     weight = usable_weight(analysis_weight, len(treated), "analysis_weight")
     score = checked_propensity(propensity, len(treated))

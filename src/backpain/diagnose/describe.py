@@ -141,9 +141,7 @@ def loss(participants: pd.DataFrame) -> pd.DataFrame:
     treated = treated_marks(participants)
     weight = usable_weight(participants["weight"], len(treated))
     if participants["followed"].isna().any():
-        raise ValueError(
-            "participants: followed is missing for some people; make it true or false, for the lost false"
-        )
+        raise ValueError("participants: followed is missing for some people; make it true or false, for the lost false")
     followed = participants["followed"].to_numpy(dtype=bool)
     rows = [
         {
@@ -151,9 +149,7 @@ def loss(participants: pd.DataFrame) -> pd.DataFrame:
             "people": int((treated == mark).sum()),
             "followed": int(followed[treated == mark].sum()),
             "share": float(followed[treated == mark].mean()),
-            "weighted_share": mean_and_variance(
-                followed[treated == mark].astype(float), weight[treated == mark]
-            )[0],
+            "weighted_share": mean_and_variance(followed[treated == mark].astype(float), weight[treated == mark])[0],
         }
         for arm, mark in ARMS.items()
     ]

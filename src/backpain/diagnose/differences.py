@@ -37,9 +37,7 @@ def ratio(number: float, unit: float, size: float) -> float:
     return 0.0 if abs(number) <= nothing else float(np.copysign(np.inf, number))
 
 
-def standardised_difference(
-    values: Numbers, treated: Marks, weight: Numbers, before: Numbers | None = None
-) -> float:
+def standardised_difference(values: Numbers, treated: Marks, weight: Numbers, before: Numbers | None = None) -> float:
     """Difference of the arms' weighted means in pooled standard deviations.
 
     The denominator comes from the sample before adjustment (weighted by `before`, by default `weight` itself)
@@ -67,18 +65,14 @@ def balance_columns(
                 f"{name}: {unknown} participants have no value; balance is of complete cases, leave them out"
             )
     squares = [
-        column._replace(
-            level=SQUARED, values=(column.values - mean_and_variance(column.values, before)[0]) ** 2
-        )
+        column._replace(level=SQUARED, values=(column.values - mean_and_variance(column.values, before)[0]) ** 2)
         for column in columns
         if column.kind == "number"
     ]
     return [*columns, *squares]
 
 
-def balance_row(
-    column: Column, stage: str, treated: Marks, weight: Numbers, before: Numbers
-) -> dict[str, Any]:
+def balance_row(column: Column, stage: str, treated: Marks, weight: Numbers, before: Numbers) -> dict[str, Any]:
     """One row of the balance table."""
     (mean, variance), (other_mean, other_variance) = (
         mean_and_variance(column.values[arm], weight[arm]) for arm in (treated, ~treated)
@@ -137,12 +131,8 @@ def balance(
     for stage, weight in stages.items():
         if not (weight[treated].any() and weight[~treated].any()):
             raise ValueError(f"{stage}: an arm has no weight at all; balance needs somebody in both")
-    columns = [
-        c for name in confounders for c in balance_columns(participants, name, stages["before"], kinds)
-    ]
+    columns = [c for name in confounders for c in balance_columns(participants, name, stages["before"], kinds)]
     rows = [
-        balance_row(c, stage, treated, weight, stages["before"])
-        for c in columns
-        for stage, weight in stages.items()
+        balance_row(c, stage, treated, weight, stages["before"]) for c in columns for stage, weight in stages.items()
     ]
     return pd.DataFrame(rows, columns=BALANCE)

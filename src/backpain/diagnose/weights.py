@@ -98,12 +98,8 @@ def overlap(propensity: ArrayLike, treated: ArrayLike, weight: ArrayLike, bins: 
     score, marks, weights = checked(propensity, treated, weight)
     frames = []
     for arm, mark in ARMS.items():
-        height, edges = np.histogram(
-            score[marks == mark], bins=bins, range=(0, 1), weights=weights[marks == mark]
-        )
-        frames.append(
-            pd.DataFrame({"arm": arm, "low": edges[:-1], "high": edges[1:], "share": height / height.sum()})
-        )
+        height, edges = np.histogram(score[marks == mark], bins=bins, range=(0, 1), weights=weights[marks == mark])
+        frames.append(pd.DataFrame({"arm": arm, "low": edges[:-1], "high": edges[1:], "share": height / height.sum()}))
     return pd.concat(frames, ignore_index=True)
 
 

@@ -49,11 +49,7 @@ def harmonise(tables: Tables, survey: Survey, variables: dict[str, Variable]) ->
     """
     people = gather(tables, survey)
     mapper = Mapper(tables, people, survey, variables)
-    made = {
-        name: mapper.variable(name)
-        for name, mapping in survey.variables.items()
-        if mapping.unavailable is None
-    }
+    made = {name: mapper.variable(name) for name, mapping in survey.variables.items() if mapping.unavailable is None}
     kept = [
         column
         for column in people.frame.columns
@@ -85,9 +81,7 @@ def matrix(survey: Survey, variables: dict[str, Variable]) -> pd.DataFrame:
 
 def describe(mapping: Mapping) -> str:
     """A mapping in one line, as near to the declaration as a line can be."""
-    uses = ", ".join(
-        dict.fromkeys(f"{file}.{column}" for file, columns, _ in mapping.uses() for column in columns)
-    )
+    uses = ", ".join(dict.fromkeys(f"{file}.{column}" for file, columns, _ in mapping.uses() for column in columns))
     needs = ", ".join(sorted(mapping.needs()))
     what = {
         "from": "recoded" if mapping.recode else "cut" if mapping.cut else "as is",

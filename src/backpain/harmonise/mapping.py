@@ -23,9 +23,7 @@ class Mapper:
     answer.
     """
 
-    def __init__(
-        self, tables: Tables, people: People, survey: Survey, variables: dict[str, Variable]
-    ) -> None:
+    def __init__(self, tables: Tables, people: People, survey: Survey, variables: dict[str, Variable]) -> None:
         self.tables = tables
         self.people = people
         self.survey = survey
@@ -47,9 +45,7 @@ class Mapper:
     def _finish(self, name: str, made: pd.Series) -> pd.Series:
         declared = self.variables[name]
         if declared.categories is not None:
-            return pd.Series(
-                pd.Categorical(made, categories=list(declared.categories)), index=self.rows, name=name
-            )
+            return pd.Series(pd.Categorical(made, categories=list(declared.categories)), index=self.rows, name=name)
         numbers = made.astype(float)
         outside = numbers.notna() & ~numbers.between(declared.minimum, declared.maximum)
         if outside.any():
@@ -68,9 +64,7 @@ class Mapper:
             key = key_of(self.survey, file)
             frame = self.people.frame
             mine = frame[["wave", *key]].assign(row=np.arange(len(frame)))
-            found = self.tables[file][["wave", *key]].merge(
-                mine, on=["wave", *key], how="left", validate="many_to_one"
-            )
+            found = self.tables[file][["wave", *key]].merge(mine, on=["wave", *key], how="left", validate="many_to_one")
             self._owner[file] = found["row"].fillna(-1).to_numpy(int)
         return self._owner[file]
 
@@ -117,21 +111,17 @@ class Mapper:
         declared = self.survey.files[file]
         if declared.rows.one:
             table = self.aligned(file)
-            met = _either(
-                [self._rows(table, where, file, None) for where in alternatives], table.index
-            ).astype("boolean")
+            met = _either([self._rows(table, where, file, None) for where in alternatives], table.index).astype(
+                "boolean"
+            )
             unknown = self._unknown(table, missing_when)
             met = met.mask(unknown & ~met)
             return met.mask(~self.asked(file)) if file != self.survey.base else met
         owner = self.owner(file)
         table = self.tables[file]
-        hit = _either(
-            [self._rows(table, where, file, owner) for where in alternatives], table.index
-        ).to_numpy()
+        hit = _either([self._rows(table, where, file, owner) for where in alternatives], table.index).to_numpy()
         met = pd.Series(self._owned(owner, hit), index=self.rows, dtype="boolean")
-        unknown = pd.Series(
-            self._owned(owner, self._unknown(table, missing_when).to_numpy()), index=self.rows
-        )
+        unknown = pd.Series(self._owned(owner, self._unknown(table, missing_when).to_numpy()), index=self.rows)
         met = met.mask(unknown & ~met)
         if declared.none_means == "missing":
             met = met.mask(~pd.Series(self._owned(owner, np.ones(len(owner), bool)), index=self.rows))
@@ -165,9 +155,7 @@ class Mapper:
             met &= either
         return met
 
-    def _row_test(
-        self, table: pd.DataFrame, column: str, test: Any, file: str, owner: np.ndarray | None
-    ) -> pd.Series:
+    def _row_test(self, table: pd.DataFrame, column: str, test: Any, file: str, owner: np.ndarray | None) -> pd.Series:
         key = (file, column, repr(test))
         if key not in self._matched:
             if isinstance(test, Test) and test.days_after is not None:
@@ -225,12 +213,11 @@ class Mapper:
         return made
 
     def _coded_values(self, name: str, mapping: Mapping, values: pd.Series, answered: pd.Series) -> pd.Series:
+        made: pd.Series[Any] = pd.Series(np.nan, index=self.rows, dtype=object)
         if mapping.recode is not None:
-            made: pd.Series[Any] = pd.Series(np.nan, index=self.rows, dtype=object)
             for code, category in mapping.recode.items():
                 made = made.mask(answered & holds(values, [code]), category)
         elif mapping.cut is not None:
-            made: pd.Series[Any] = pd.Series(np.nan, index=self.rows, dtype=object)
             for category, (low, high) in mapping.cut.items():
                 inside = values >= (-np.inf if low is None else low)
                 inside &= values < (np.inf if high is None else high)
@@ -263,17 +250,13 @@ class Mapper:
     def _present(self, name: str, mapping: Mapping) -> pd.Series:
         met = self.condition(mapping.condition())
         made: pd.Series[Any] = pd.Series(np.nan, index=self.rows, dtype=object)
-        return made.mask(met.fillna(False).astype(bool), "present").mask(
-            (~met).fillna(False).astype(bool), "absent"
-        )
+        return made.mask(met.fillna(False).astype(bool), "present").mask((~met).fillna(False).astype(bool), "absent")
 
     def _count(self, name: str, mapping: Mapping) -> pd.Series:
         file = str(mapping.count)
         owner, table = self.owner(file), self.tables[file]
         alternatives = mapping.where if isinstance(mapping.where, list) else [mapping.where or {}]
-        hit = _either(
-            [self._rows(table, where, file, owner) for where in alternatives], table.index
-        ).to_numpy()
+        hit = _either([self._rows(table, where, file, owner) for where in alternatives], table.index).to_numpy()
         hit = hit & (owner >= 0)
         if mapping.distinct is None:
             number = np.bincount(owner[hit], minlength=len(self.rows)).astype(float)
@@ -319,9 +302,7 @@ KINDS: dict[str, Callable[[Mapper, str, Mapping], pd.Series]] = {
 
 def judge(values: pd.Series, test: Any) -> pd.Series:
     """A test on a harmonised variable as a nullable boolean: unknown where the variable is missing."""
-    frame = pd.DataFrame(
-        {"value": values.astype(object) if isinstance(values.dtype, pd.CategoricalDtype) else values}
-    )
+    frame = pd.DataFrame({"value": values.astype(object) if isinstance(values.dtype, pd.CategoricalDtype) else values})
     return meets(frame, "value", test).astype("boolean").mask(values.isna())
 
 

@@ -52,13 +52,7 @@ def _base(table: pd.DataFrame, survey: Survey) -> tuple[pd.DataFrame, int]:
     design = survey.design
     named = {design.strata: "stratum", design.cluster: "psu"}
     weights = {column: f"weight_{name}" for name, column in design.weights.items()}
-    joining = [
-        column
-        for link in survey.links
-        if link.to == survey.base
-        for column in link.by
-        if column not in weights
-    ]
+    joining = [column for link in survey.links if link.to == survey.base for column in link.by if column not in weights]
     columns = list(dict.fromkeys(["wave", *key, *joining, *named, *weights]))
     rows = table[columns].drop_duplicates(["wave", *key], ignore_index=True)
     people = pd.DataFrame(
@@ -124,9 +118,7 @@ def _keys(frame: pd.DataFrame, link: Link, rename: dict[str, str]) -> pd.DataFra
     return pd.DataFrame(keys)
 
 
-def _attach(
-    base: pd.DataFrame, table: pd.DataFrame, link: Link, survey: Survey
-) -> tuple[pd.DataFrame, pd.DataFrame]:
+def _attach(base: pd.DataFrame, table: pd.DataFrame, link: Link, survey: Survey) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Join a file without ids to persons of the same wave; a key that two share on either side joins nobody."""
     rename = {column: f"weight_{name}" for name, column in survey.design.weights.items()}
     mine, theirs = _keys(base, link, rename), _keys(table, link, {})
@@ -159,9 +151,7 @@ def _seek_again(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Look for the persons without a row in the next wave among everyone in the next wave's file."""
     seen = set(zip(base["person"], base["order"], strict=True))
-    last = [
-        (person, order + 1) not in seen for person, order in zip(base["person"], base["order"], strict=True)
-    ]
+    last = [(person, order + 1) not in seen for person, order in zip(base["person"], base["order"], strict=True)]
     waves = _next_wave(base)
     asked = base[np.array(last) & waves.notna() & (base[f"link_{link.add}"] == "linked")]
     wanted = linked.loc[asked.index].assign(wave=waves[asked.index], row=asked.index)
@@ -177,7 +167,9 @@ def _seek_again(
     # Exactly one candidate is a match; two or more could each be the person, so neither is taken.
     found = pairs[~pairs["row"].duplicated(keep=False)].sort_values("row")
     again = base.loc[found["row"]].assign(
-        wave=found["wave"].astype(base["wave"].dtype).to_numpy(), order=base.loc[found["row"], "order"].to_numpy() + 1, seen_by="match"
+        wave=found["wave"].astype(base["wave"].dtype).to_numpy(),
+        order=base.loc[found["row"], "order"].to_numpy() + 1,
+        seen_by="match",
     )
     again = again.assign(**{column: np.nan for column in again.columns if column.startswith("weight_")})
     both = pd.concat([base, again], ignore_index=True)

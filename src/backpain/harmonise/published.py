@@ -30,9 +30,7 @@ def published(tables: Tables, people: pd.DataFrame, survey: Survey) -> pd.DataFr
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def compare(
-    survey: str, quantity: str, expected: float, computed: float | None, figure: Published
-) -> dict[str, Any]:
+def compare(survey: str, quantity: str, expected: float, computed: float | None, figure: Published) -> dict[str, Any]:
     """One row of the comparison; a difference is explained only where the explanation gives the number computed."""
     status, reason = "differs", ""
     if computed is None:

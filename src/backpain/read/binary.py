@@ -136,9 +136,7 @@ def _r_object(path: Path, objects: dict[str | None, pd.DataFrame], asked: str | 
     names = ", ".join(str(name) for name in objects) or "none that can be read"
     if asked is not None:
         if asked not in objects:
-            raise ReadError(
-                f"has no object {asked!r}; it has {names}. Name one of them, or save it as a data frame"
-            )
+            raise ReadError(f"has no object {asked!r}; it has {names}. Name one of them, or save it as a data frame")
         return asked
     if len(objects) == 1:
         return next(iter(objects))

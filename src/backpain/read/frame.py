@@ -40,9 +40,7 @@ def choose(columns: Sequence[str] | None, names: Iterable[str]) -> list[str]:
     known = [str(name) for name in names]
     twice = sorted({name for name in known if known.count(name) > 1}) if len(set(known)) < len(known) else []
     if twice:
-        raise ReadError(
-            f"has the column {', '.join(twice)} more than once; remove the copy, or fetch the file again"
-        )
+        raise ReadError(f"has the column {', '.join(twice)} more than once; remove the copy, or fetch the file again")
     if columns is None:
         return known
     lacking = [name for name in dict.fromkeys(columns) if name not in set(known)]
@@ -101,15 +99,11 @@ def _from_objects(column: pd.Series, name: str) -> pd.Series:
         return pd.to_datetime(column)
     if all(issubclass(kind, str) for kind in kinds):
         return column.astype("str")
-    raise ReadError(
-        f"mixes {', '.join(sorted(kind.__name__ for kind in kinds))} in the column {name}; fetch it again"
-    )
+    raise ReadError(f"mixes {', '.join(sorted(kind.__name__ for kind in kinds))} in the column {name}; fetch it again")
 
 
 def _number(column: pd.Series, name: str) -> pd.Series:
     numbers = column.astype("float64")
     if not pd.api.types.is_float_dtype(column.dtype) and numbers.abs().max() >= LARGEST:
-        raise ReadError(
-            f"has numbers in {name} with more digits than a number can keep; have them saved as text"
-        )
+        raise ReadError(f"has numbers in {name} with more digits than a number can keep; have them saved as text")
     return numbers

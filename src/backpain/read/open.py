@@ -152,9 +152,7 @@ def _kind(path: Path, format: str | None) -> str:
 def _member(archive: zipfile.ZipFile, format: str | None, member: str | None) -> tuple[str, str | None]:
     """The file to take out of an archive, and what is left for the member to name inside that file."""
     names = [info.filename for info in archive.infolist() if not info.is_dir()]
-    files = [
-        name for name in names if not Path(name).name.startswith(".") and not name.startswith("__MACOSX/")
-    ]
+    files = [name for name in names if not Path(name).name.startswith(".") and not name.startswith("__MACOSX/")]
     if member is not None:
         asked = [name for name in files if member.casefold() in (name.casefold(), Path(name).name.casefold())]
         if len(asked) == 1:
@@ -163,11 +161,7 @@ def _member(archive: zipfile.ZipFile, format: str | None, member: str | None) ->
     if len(data) == 1 and (member is None or format_of(data[0]) == "r"):
         return data[0], member
     lacking = (
-        f"does not hold {member!r}"
-        if member is not None
-        else "holds several files"
-        if data
-        else "holds no data file"
+        f"does not hold {member!r}" if member is not None else "holds several files" if data else "holds no data file"
     )
     raise ReadError(f"{lacking}; name one of its files as `member`: {', '.join(files) or 'it is empty'}")
 

@@ -52,9 +52,7 @@ def read_csv(path: Path, request: Request) -> pd.DataFrame:
         keep_default_na=False,
         skip_blank_lines=len(names) > 1,
     )
-    return pd.DataFrame(
-        {name: _csv_column(frame[name], mark if tells else "") for name in chosen}, index=frame.index
-    )
+    return pd.DataFrame({name: _csv_column(frame[name], mark if tells else "") for name in chosen}, index=frame.index)
 
 
 def read_fixed_width(path: Path, request: Request) -> pd.DataFrame:
@@ -67,9 +65,7 @@ def read_fixed_width(path: Path, request: Request) -> pd.DataFrame:
     lines = _decoded(path).split("\n")
     if lines[-1] == "":
         lines.pop()
-    return pd.DataFrame(
-        {name: _fixed_column(lines, wanted[name]) for name in chosen}, index=range(len(lines))
-    )
+    return pd.DataFrame({name: _fixed_column(lines, wanted[name]) for name in chosen}, index=range(len(lines)))
 
 
 def _decoded(path: Path) -> str:
@@ -117,11 +113,7 @@ def _csv_column(column: pd.Series, mark: str) -> pd.Series:
 
 
 def _is_number(text: str) -> bool:
-    return (
-        bool(NUMBER.fullmatch(text))
-        and not PADDED.match(text)
-        and not (text.isdigit() and len(text) > DIGITS)
-    )
+    return bool(NUMBER.fullmatch(text)) and not PADDED.match(text) and not (text.isdigit() and len(text) > DIGITS)
 
 
 def _fixed_column(lines: list[str], field: Field) -> pd.Series:

@@ -118,7 +118,9 @@ def column_for(
             made[here] = np.array(choices, dtype=object)[picked]
         strays = sorted(set(values.dropna()) - set(codes) - {mapping.blank})
         if strays:
-            raise ValueError(f"{survey.name}: {name}: no code of {mapping.from_} means {strays}; leave them out of the people")
+            raise ValueError(
+                f"{survey.name}: {name}: no code of {mapping.from_} means {strays}; leave them out of the people"
+            )
     made[values.isna()] = _no_answer(values, mapping, survey, name, asked, rng)[values.isna()]
     return {column: _plain(made)}
 
@@ -150,7 +152,9 @@ def _underived(values: pd.Series, survey: Survey, mapping: Mapping, rng: np.rand
         which = rng.integers(len(columns), size=len(values))
         for position, column in enumerate(columns):
             here = refused & (which == position)
-            made[column] = made[column].mask(here, pd.Series(rng.choice(np.array(codes, float), size=len(values)), made.index))
+            made[column] = made[column].mask(
+                here, pd.Series(rng.choice(np.array(codes, float), size=len(values)), made.index)
+            )
     return {column: made[column] for column in columns}
 
 

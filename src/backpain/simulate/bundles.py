@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping as Lookup
+from collections.abc import Iterator
+from collections.abc import Mapping as Lookup
 from itertools import product
 from typing import Any, Literal
 
@@ -146,7 +147,7 @@ def many_rows(found: Witnesses, wanted: Demands, file: File, least: int) -> dict
     )
     if solved.x is None:
         return None
-    return {int(row): int(round(number)) for row, number in enumerate(solved.x) if number > 0.5}
+    return {int(row): round(number) for row, number in enumerate(solved.x) if number > 0.5}
 
 
 def bystanders(found: Witnesses, wanted: Demands) -> np.ndarray:

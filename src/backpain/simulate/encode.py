@@ -204,9 +204,7 @@ class _Maker:
             met &= judge(people[name], one)
         return met.map({True: "true", False: "false"}).fillna("unknown").astype(object)
 
-    def _give(
-        self, group: pd.DataFrame, found: dict[str, Witnesses]
-    ) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    def _give(self, group: pd.DataFrame, found: dict[str, Witnesses]) -> dict[str, tuple[np.ndarray, np.ndarray]]:
         """Rows for people who are alike in all that decides about rows."""
         one = group.iloc[0]
         answers = {str(key).removeprefix("answer "): one[key] for key in group if str(key).startswith("answer ")}
@@ -215,7 +213,9 @@ class _Maker:
         }
         made_from_rows = {name: value for name, value in answers.items() if not self.survey.variables[name].from_}
         for tries, wanted in enumerate(demands(self.survey, made_from_rows, judged)):
-            if not all(self._holds_without_rows(name.file, truth) for name, truth in wanted.items() if name.file not in found):
+            if not all(
+                self._holds_without_rows(name.file, truth) for name, truth in wanted.items() if name.file not in found
+            ):
                 continue
             plans = {file: self._plan(file, found[file], wanted, answers, one) for file in found}
             if all(plan is not None for plan in plans.values()):
@@ -257,9 +257,7 @@ class _Maker:
         none = declared.none_means == "missing" and bool(mine) and not rows
         return _Plan(rows, np.zeros(0, int) if none else bystanders(found, mine), None)
 
-    def _rows(
-        self, file: str, found: Witnesses, plan: _Plan, people: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
+    def _rows(self, file: str, found: Witnesses, plan: _Plan, people: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Concrete rows: whose each is and which witness, chosen among those that mean the same."""
         if plan.fits is not None:
             return people, plan.fits[self.rng.integers(len(plan.fits), size=len(people))]
@@ -401,7 +399,9 @@ def _range(allowed: Any) -> Any:
 
 
 def _unindexed(columns: dict[str, Any]) -> dict[str, Any]:
-    return {name: each.reset_index(drop=True) if isinstance(each, pd.Series) else each for name, each in columns.items()}
+    return {
+        name: each.reset_index(drop=True) if isinstance(each, pd.Series) else each for name, each in columns.items()
+    }
 
 
 def _typed(values: Any) -> pd.Series:

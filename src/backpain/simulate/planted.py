@@ -86,7 +86,9 @@ def _risk(crowd: Crowd, plan: Plan, rng: np.random.Generator) -> np.ndarray:
     """The probability of the outcome at follow-up, after all that the world draws before it."""
     outcome = plan.outcome.variable
     if outcome not in crowd.world.follow_up:
-        raise ValueError(f"the world does not draw {outcome!r} at follow-up, which the trial needs; add it to `follow_up`")
+        raise ValueError(
+            f"the world does not draw {outcome!r} at follow-up, which the trial needs; add it to `follow_up`"
+        )
     for name in crowd.world.baseline:
         crowd = crowd.add(f"first.{name}", crowd.values[name], crowd.labels.get(name))
     for name, draw in crowd.world.follow_up.items():

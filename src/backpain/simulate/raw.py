@@ -103,7 +103,9 @@ def _agency(table: pd.DataFrame, file: File, place: Place) -> pd.DataFrame:
         column = place.fill(source.from_)
         values = _uncut(table[name], source, table)
         if column in made and not made[column].equals(values):
-            raise ValueError(f"{place.receipt}: {column} would have to hold two different things; {name} is one of them")
+            raise ValueError(
+                f"{place.receipt}: {column} would have to hold two different things; {name} is one of them"
+            )
         made[column] = values
     return pd.DataFrame(made)
 

@@ -174,10 +174,10 @@ def witnesses(
     )
     mapper = trial.mapper(table)
     met, unknown = {}, {}
-    for name, condition in atoms(survey).items():
-        if name.file == file:
+    for atom_, condition in atoms(survey).items():
+        if atom_.file == file:
             judged = mapper.condition(condition)
-            met[name], unknown[name] = judged.fillna(False).to_numpy(bool), judged.isna().to_numpy(bool)
+            met[atom_], unknown[atom_] = judged.fillna(False).to_numpy(bool), judged.isna().to_numpy(bool)
     return Witnesses(cells, rows, met, unknown, {name: mapper.variable(name) for name in reading}, dated)
 
 
@@ -237,9 +237,7 @@ def _strangers(codes: list[str]) -> list[str]:
     return [code for code in made if code not in codes][:10]
 
 
-def _answering(
-    survey: Survey, variable: Variable, name: str, values: list[Any], seen: Iterable[float]
-) -> list[Any]:
+def _answering(survey: Survey, variable: Variable, name: str, values: list[Any], seen: Iterable[float]) -> list[Any]:
     """Values that have a meaning for a variable that reads the column as it is."""
     mapping = survey.variables[name]
     codes = answer_codes(mapping)
@@ -279,7 +277,7 @@ class _Trial:
         files = {name: self.survey.files[name].model_copy(update={"asked_of": None, "key": None}) for name in names}
         survey = self.survey.model_copy(update={"files": {**self.survey.files, **files, self.file: open_}})
         number = np.arange(len(table))
-        key = {column: number for column in key_of(survey, self.file)}
+        key = dict.fromkeys(key_of(survey, self.file), number)
         frame = pd.DataFrame({"wave": 0, **key}, index=range(len(table)))
         sources = {f"{column}.source": system for column, system in self.systems.items() if column in table}
         dates = {column: self._dates(table[column]) for column in self.dated if column in table}

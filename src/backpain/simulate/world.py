@@ -142,7 +142,9 @@ def sample(world: World, people: int, rng: np.random.Generator) -> tuple[Crowd, 
     rate = np.exp(crowd.predict(world.sampling))
     chance = people * rate / rate.sum()
     if chance.max() > 1:
-        raise ValueError("world > sampling: the rates differ too much, some people would be drawn twice; lower the effects")
+        raise ValueError(
+            "world > sampling: the rates differ too much, some people would be drawn twice; lower the effects"
+        )
     order = rng.permutation(crowd.size)
     passed = np.floor(np.cumsum(chance[order]) + rng.random())
     chosen = np.sort(order[np.diff(passed, prepend=0.0) > 0])

@@ -53,9 +53,7 @@ class Treatment(Closed):
     def _arms_do_not_overlap(self) -> Treatment:
         both = set(self.treated) & set(self.untreated)
         if both:
-            raise ValueError(
-                f"the arms overlap: {sorted(both)} is in `treated` and in `untreated`; leave it in one"
-            )
+            raise ValueError(f"the arms overlap: {sorted(both)} is in `treated` and in `untreated`; leave it in one")
         return self
 
 

@@ -47,9 +47,7 @@ def known_keys(model: type[BaseModel], location: tuple[int | str, ...]) -> list[
             field = _field(candidate, part)
             onward += _models(field.annotation) if field is not None else []
         here = onward or here
-    return sorted(
-        {field.alias or name for candidate in here for name, field in candidate.model_fields.items()}
-    )
+    return sorted({field.alias or name for candidate in here for name, field in candidate.model_fields.items()})
 
 
 def _field(model: type[BaseModel], part: int | str) -> Any:

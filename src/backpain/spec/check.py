@@ -54,11 +54,7 @@ def _answers(survey: Survey, variables: dict[str, Variable]) -> list[str]:
             made = ["absent", "present"]
         known = variables[name].categories
         if known is None:
-            problems += (
-                [f"{where}: variables > {name}: is a number, but the mapping makes categories"]
-                if made
-                else []
-            )
+            problems += [f"{where}: variables > {name}: is a number, but the mapping makes categories"] if made else []
             continue
         problems += [
             f"{where}: variables > {name}: {category!r} is not one of its categories{nearest(category, known)}"
@@ -87,9 +83,7 @@ def _tests(file: str, place: str, tests: dict[str, Any], variables: dict[str, Va
     return problems
 
 
-def _missing_answers(
-    file: str, names: Iterable[str], survey: Survey, variables: dict[str, Variable]
-) -> list[str]:
+def _missing_answers(file: str, names: Iterable[str], survey: Survey, variables: dict[str, Variable]) -> list[str]:
     problems = []
     for name in sorted(set(names) - SUPPLIED):
         if name not in variables:
@@ -128,9 +122,7 @@ def _universe(file: str, tests: Iterable[dict[str, Any]], names: set[str], surve
 
 
 def _dated(survey: Survey, name: str) -> bool:
-    found = [
-        where for variable in survey.closure({name}) for _, _, where in survey.variables[variable].uses()
-    ]
+    found = [where for variable in survey.closure({name}) for _, _, where in survey.variables[variable].uses()]
     return any(isinstance(test, Test) and test.days_after for where in found for test in where.values())
 
 
@@ -150,9 +142,7 @@ def _trial(protocol: Protocol, survey: Survey, variables: dict[str, Variable]) -
                 f"{plan.treatment.variable!r} (no days_after): it cannot tell starting from going on; use landmark"
             )
     if protocol.primary_estimator not in protocol.estimators:
-        problems.append(
-            f"{file}: primary_estimator {protocol.primary_estimator!r} is not among the estimators"
-        )
+        problems.append(f"{file}: primary_estimator {protocol.primary_estimator!r} is not among the estimators")
     return problems
 
 

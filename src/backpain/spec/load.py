@@ -129,9 +129,7 @@ def _survey_problems(survey: Survey) -> list[str]:
         for name in [*(figure.people or {}), *(figure.share or {}), *figure.among]:
             bare = name.removeprefix("first.").removeprefix("later.")
             if figure.total is None and bare not in {*survey.variables, "wave", "panel", "seen_by"}:
-                problems.append(
-                    f"published > {figure.quantity}: no variable {bare!r}{nearest(bare, survey.variables)}"
-                )
+                problems.append(f"published > {figure.quantity}: no variable {bare!r}{nearest(bare, survey.variables)}")
     return problems
 
 
@@ -143,18 +141,13 @@ def _file_problems(survey: Survey, name: str, file: File) -> list[str]:
         )
     for component, columns in file.components.items():
         if component not in survey.design.weights:
-            problems.append(
-                f"files > {name} > components: {component!r}{nearest(component, survey.design.weights)}"
-            )
+            problems.append(f"files > {name} > components: {component!r}{nearest(component, survey.design.weights)}")
         strays = [column for column in columns if file.columns and column not in file.columns]
         problems += [
-            f"files > {name} > components: no column {column!r}{nearest(column, file.columns)}"
-            for column in strays
+            f"files > {name} > components: no column {column!r}{nearest(column, file.columns)}" for column in strays
         ]
     if file.lookup is not None and file.lookup.file not in survey.lookups:
-        problems.append(
-            f"files > {name} > lookup: {file.lookup.file!r}{nearest(file.lookup.file, survey.lookups)}"
-        )
+        problems.append(f"files > {name} > lookup: {file.lookup.file!r}{nearest(file.lookup.file, survey.lookups)}")
     for column, sources in file.columns.items():
         for wave in file.waves or survey.waves.values:
             fitting = [source for source in sources if source.covers(wave)]
@@ -163,9 +156,7 @@ def _file_problems(survey: Survey, name: str, file: File) -> list[str]:
                 problems.append(f"files > {name} > columns > {column}: {problem} for the wave {wave}")
     for asked in file.asked_of or {}:
         if asked not in survey.variables:
-            problems.append(
-                f"files > {name} > asked_of: no variable {asked!r}{nearest(asked, survey.variables)}"
-            )
+            problems.append(f"files > {name} > asked_of: no variable {asked!r}{nearest(asked, survey.variables)}")
     return problems
 
 
@@ -182,9 +173,7 @@ def _mapping_problems(survey: Survey, mapping: Mapping) -> list[str]:
         declared = survey.files[file].columns
         if survey.files[file].columns and survey.files[file].lookup is None:
             known = {*declared, *_linked_columns(survey, file)}
-            problems += [
-                f"{file} declares no column {c!r}{nearest(c, known)}" for c in columns if c not in known
-            ]
+            problems += [f"{file} declares no column {c!r}{nearest(c, known)}" for c in columns if c not in known]
         problems += _code_problems(survey, where)
         problems += _universe_problems(survey, mapping, file)
     for name in mapping.needs():
@@ -244,9 +233,7 @@ def _universe_problems(survey: Survey, mapping: Mapping, name: str) -> list[str]
             f"`any: {name}` counts a blank as no without saying who was asked; declare `asked_of` on the file {name}"
         ]
     if file.rows.many is not None and file.none_means is None and _counts_blank_as_no(mapping, name):
-        return [
-            f"`{name}` has several rows for a person; say what having none means: none_means: absent or missing"
-        ]
+        return [f"`{name}` has several rows for a person; say what having none means: none_means: absent or missing"]
     return []
 
 

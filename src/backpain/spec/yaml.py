@@ -49,9 +49,7 @@ class _StrictLoader(yaml.SafeLoader):
                 raise DeclarationError([f"{self.file}:{line}: a key must be a word or a number"])
             if key in seen:
                 raise DeclarationError(
-                    [
-                        f"{self.file}:{line}: the key {key!r} stands twice (first in line {seen[key]}); remove one"
-                    ]
+                    [f"{self.file}:{line}: the key {key!r} stands twice (first in line {seen[key]}); remove one"]
                 )
             seen[key] = line
         return super().construct_mapping(node, deep=True)

@@ -39,15 +39,11 @@ def known(study: Mapping[str, Any]) -> Mapping[str, Any]:
     name = study.get("study", "(unnamed)")
     absent = [key for key in STUDY if key not in study]
     if absent:
-        raise ValueError(
-            f"evidence: {name}: {', '.join(absent)} is not given; write null where it is not known"
-        )
+        raise ValueError(f"evidence: {name}: {', '.join(absent)} is not given; write null where it is not known")
     if not study["group"]:
         raise ValueError(f"evidence: {name}: no group; name the contrast it belongs to")
     if study["measure"] not in AXES:
-        raise ValueError(
-            f"evidence: {name}: measure {study['measure']!r} is not known; it is one of {', '.join(AXES)}"
-        )
+        raise ValueError(f"evidence: {name}: measure {study['measure']!r} is not known; it is one of {', '.join(AXES)}")
     if AXES[study["measure"]] == "share of scale" and not study["scale"]:
         raise ValueError(f"evidence: {name}: a mean difference needs `scale`, the top of its pain scale")
     ends = [study["low"], study["high"]]

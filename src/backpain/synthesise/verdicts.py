@@ -48,9 +48,7 @@ def sides(low: float, high: float, rule: Rule) -> tuple[str, str]:
     The interval is turned so that the claim lies above no effect; `near` and `far` are its ends then.
     """
     nothing, least = NO_EFFECT[rule.scale], rule.smallest_effect
-    near, far = (
-        (low - nothing, high - nothing) if rule.direction == "above" else (nothing - high, nothing - low)
-    )
+    near, far = (low - nothing, high - nothing) if rule.direction == "above" else (nothing - high, nothing - low)
     small = -least < near and far < least
     # ASSUME: a claim names a direction, so an interval all on its side supports it, even where every
     # difference in it is too small to matter; the reason says so.
@@ -97,9 +95,7 @@ def chosen(estimates: pd.DataFrame, rule: Rule) -> Mapping[str, Any]:
         If there is none, or more than one.
     """
     keys = {name: getattr(rule, name) for name in ("survey", "analysis", "variation", "scale", "estimator")}
-    found = estimates[
-        pd.concat([estimates[name] == value for name, value in keys.items()], axis=1).all(axis=1)
-    ]
+    found = estimates[pd.concat([estimates[name] == value for name, value in keys.items()], axis=1).all(axis=1)]
     if len(found) != 1:
         raise ValueError(
             f"estimates: claim {rule.claim} reads one row where {keys}, and there are {len(found)}; "

@@ -66,8 +66,6 @@ def _set_clocks(file: Path, places: tuple[tuple[int, int], ...], clock: str) -> 
     for start, end in places:
         new = (clock * ((end - start) // len(clock))).encode("ascii")
         if len(new) != end - start or bytes(raw[start:end]).count(b":") != new.count(b":"):
-            raise WriteError(
-                "the library writes its header otherwise than expected; the bytes would not be stable"
-            )
+            raise WriteError("the library writes its header otherwise than expected; the bytes would not be stable")
         raw[start:end] = new
     file.write_bytes(bytes(raw))

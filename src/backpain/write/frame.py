@@ -36,9 +36,7 @@ def writable(frame: pd.DataFrame) -> pd.DataFrame:
         elif _is_text(column):
             made[str(name)] = column.astype("str")
         else:
-            raise WriteError(
-                f"the column {name} is {column.dtype}; make it numbers, text or logical values first"
-            )
+            raise WriteError(f"the column {name} is {column.dtype}; make it numbers, text or logical values first")
     return pd.DataFrame(made)
 
 

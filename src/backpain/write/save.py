@@ -67,9 +67,7 @@ def write(
     packing, name, inside = _names(path, format, member)
     kind = format or format_of(name)
     if kind not in WRITERS:
-        raise WriteError(
-            f"{path}: there is no writer for {kind or name!r}; formats: {', '.join(sorted(WRITERS))}"
-        )
+        raise WriteError(f"{path}: there is no writer for {kind or name!r}; formats: {', '.join(sorted(WRITERS))}")
     try:
         with tempfile.TemporaryDirectory(prefix="backpain-") as folder:
             file = Path(folder) / Path(name).name

@@ -28,7 +28,7 @@ def _as_number(column: pd.Series) -> pd.Series:
 def _value(value: object) -> str:
     if isinstance(value, str):
         return _quoted(value)
-    return "NA" if pd.isna(value) else _digits(float(value))  # type: ignore[arg-type,call-overload]
+    return "NA" if pd.isna(value) else _digits(float(value))  # type: ignore[arg-type]
 
 
 def _quoted(value: object) -> str:
@@ -46,9 +46,7 @@ def write_fixed_width(frame: pd.DataFrame, file: Path, order: Order) -> None:
     lacking = [place.name for place in places if place.name not in frame]
     left = [name for name in frame if name not in {place.name for place in places}]
     if lacking or left:
-        raise WriteError(
-            f"the layout and the frame differ: without a column {lacking}, without a place {left}"
-        )
+        raise WriteError(f"the layout and the frame differ: without a column {lacking}, without a place {left}")
     made = [_fixed(frame[place.name], place) for place in places]
     lines = np.full((len(frame), max(place.end for place in places)), " ")
     for place, texts in zip(places, made, strict=True):
@@ -69,7 +67,5 @@ def _fixed(column: pd.Series, place: Field) -> list[str]:
         texts = ["." if pd.isna(value) else _digits(float(value)) for value in column]
     wide = next((text for text in texts if len(text) > place.width), None)
     if wide is not None:
-        raise WriteError(
-            f"{place.name}: {wide!r} does not fit into characters {place.start}-{place.end}; widen them"
-        )
+        raise WriteError(f"{place.name}: {wide!r} does not fit into characters {place.start}-{place.end}; widen them")
     return [text.ljust(place.width) if place.type == "text" else text.rjust(place.width) for text in texts]
