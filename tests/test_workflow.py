@@ -11,9 +11,13 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
+from backpain.simulate import encode, write_raw
+from backpain.spec import load_survey, load_variables
+from nobody import nobody_in_particular
 from workshop import copy, launch, planned, run
 
 RULES = (
@@ -180,3 +184,42 @@ def inside(folder: Path, rule: str, process: subprocess.Popen[str]) -> bool:
                 return True
         time.sleep(0.02)
     return False
+
+
+@pytest.fixture(scope="module")
+def official(project: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A copy of the project, and a mirror with made-up files in the layout of the agency's own downloads."""
+    mirror = tmp_path_factory.mktemp("mirror")
+    survey = load_survey("meps-official")
+    people = nobody_in_particular(survey, each=600)
+    write_raw(encode(people, survey, load_variables(), np.random.default_rng(1)), survey, mirror)
+    return copy(project, tmp_path_factory.mktemp("official")), mirror
+
+
+@pytest.mark.xdist_group("official")
+def test_files_that_are_not_the_published_ones_stop_the_run_before_a_report(official: tuple[Path, Path]) -> None:
+    folder, mirror = official
+    process = launch(folder, "--run", "meps-official", mirror=mirror)
+    said, _ = process.communicate(timeout=600)
+    assert process.returncode != 0
+    assert "published figures are not met" in said
+    assert "People, HC-181 (2015): published 35,427" in said
+    assert not (folder / "results" / "meps-official" / "report.html").exists()
+
+
+@pytest.mark.xdist_group("official")
+def test_the_official_layout_goes_from_downloads_to_a_report(official: tuple[Path, Path]) -> None:
+    folder, mirror = official
+    path = folder / "config" / "surveys" / "meps-official.yaml"
+    declared = path.read_text()
+    path.write_text(declared[: declared.index("\npublished:")] + "\n")
+    process = launch(folder, "--run", "meps-official", mirror=mirror)
+    said, _ = process.communicate(timeout=600)
+    assert process.returncode == 0, said[-3000:]
+    results = folder / "results" / "meps-official"
+    assert (results / "report.html").is_file()
+    estimates = pd.read_csv(results / "estimates.csv", keep_default_na=False, na_values=[""])
+    assert {"main", "symptoms", "medication-only", "without-panel-13"} <= set(estimates["variation"])
+    # Answers left to chance give few events in a small arm: the diagnostics have to say so, and the verdict with them.
+    assert estimates.query("variation == 'main'")["gate"].str.startswith("failed").all()
+    assert "INCONCLUSIVE" in (results / "headline.txt").read_text()

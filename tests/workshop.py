@@ -27,11 +27,17 @@ def environment(folder: Path) -> dict[str, str]:
     return os.environ | {"PYTHONPATH": str(folder / "src"), "PYTHONDONTWRITEBYTECODE": ""}
 
 
-def launch(folder: Path, *words: str) -> subprocess.Popen[str]:
+def launch(folder: Path, *words: str, mirror: Path | None = None) -> subprocess.Popen[str]:
+    variables = environment(folder) | ({"BACKPAIN_MIRROR": str(mirror)} if mirror else {})
     return subprocess.Popen(
         [sys.executable, "workflow/launch.py", *words],
-        cwd=folder, env=environment(folder), text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
-    )  # fmt: skip
+        cwd=folder,
+        env=variables,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )
 
 
 def run(folder: Path, *words: str) -> str:
