@@ -6,6 +6,7 @@ Skipped, loudly, where BACKPAIN_MIRROR names no folder with the files.
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 import pandas as pd
@@ -89,3 +90,17 @@ def test_the_verdict_on_the_extract_is_capped(answered: Path) -> None:
     claims = pd.read_csv(answered / "claims.csv", keep_default_na=False, na_values=[""])
     assert claims["verdict"].tolist() == ["inconclusive"]
     assert "inconclusive" in (answered / "headline.txt").read_text()
+
+
+def test_editing_one_survey_reruns_that_survey_and_what_combines_surveys(answered: Path) -> None:
+    folder = answered.parent.parent
+    path = folder / "config" / "surveys" / "nhanes-2009-2010.yaml"
+    declared = path.read_text()
+    path.write_text(declared.replace("{ARQ022AD: 1}, missing_when", "{ARQ022AD: [1]}, missing_when"))
+    said = run(folder, "--run", "public", "--", "--dry-run", "--quiet", "host")
+    path.write_text(declared)
+    jobs = re.findall(r"^(?:rule|localrule) (\w+):", said, re.M)
+    assert set(re.findall(r"survey=([\w-]+)", said)) == {"nhanes-2009-2010"}
+    assert "associate" in jobs
+    assert not {"acquire", "emulate", "diagnose", "estimate"} & set(jobs)
+    assert {"combine", "report"} <= set(jobs)

@@ -93,6 +93,21 @@ def test_the_closing_screen_tells_the_answer_and_where_the_report_is(finished: P
 
 
 @demo
+def test_every_column_of_every_result_is_in_the_dictionary(finished: Path) -> None:
+    words = (finished / "docs" / "results.md").read_text()
+    sections = dict(re.findall(r"^## (\S+)\n(.*?)(?=^## |\Z)", words, re.M | re.S))
+    hidden = words[words.index("## Small cells") :]
+    tables = sorted((finished / "results" / "demo").glob("*.csv"))
+    assert len(tables) > 10
+    for path in tables:
+        for column in pd.read_csv(path, nrows=0):
+            told = hidden if column == "suppressed" or column.endswith("_hidden") else sections[path.name]
+            assert re.search(rf"[|,] {column}\b", told), f"{path.name}: {column}"
+    for key in json.loads((finished / "results" / "demo" / "run.json").read_text()):
+        assert re.search(rf"\b{key}\b", sections["run.json"]), key
+
+
+@demo
 def test_a_second_run_has_nothing_to_do(finished: Path) -> None:
     before = bytes_of(finished)
     assert planned(finished) == set()

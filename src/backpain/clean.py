@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from backpain.ingest import Tables
-from backpain.spec import Check, Survey, Test
+from backpain.spec import Check, Survey, Test, split
 
 COLUMNS = ["survey", "file", "rule", "variable", "looked_at", "touched", "action"]
 
@@ -57,6 +57,7 @@ def clean(tables: Tables, survey: Survey) -> tuple[Tables, pd.DataFrame]:
     cleaned = dict(tables)
     for name in survey.files:
         log += _ids(cleaned[name], name, survey)
+    log += _types(cleaned, survey)
     for check in survey.checks:
         cleaned[check.file], row = _apply(cleaned[check.file], check, survey)
         log.append(row)
@@ -102,6 +103,28 @@ def _ids(table: pd.DataFrame, name: str, survey: Survey) -> list[dict[str, Any]]
     )
     rows.append(_row(survey, name, rule, " + ".join(key), len(table), twice, "report"))
     return rows
+
+
+def _types(tables: Tables, survey: Survey) -> list[dict[str, Any]]:
+    """A column that is read as numbers holds numbers: text there would be no code the declaration knows."""
+    rows = []
+    for name, mapping in survey.variables.items():
+        if mapping.from_ is None:
+            continue
+        file, column = split(mapping.from_)
+        codes = [*(mapping.recode or {}), *(mapping.missing or [])]
+        numeric = mapping.cut is not None or (bool(codes) and all(_is_number(code) for code in codes))
+        if not numeric:
+            continue
+        values = tables[file][column]
+        if not pd.api.types.is_numeric_dtype(values):
+            strays = sorted({str(value) for value in values if not _is_number(value) and str(value)})[:5]
+            raise ValueError(
+                f"{survey.name}: {file}: {column} should hold numbers ({name} is made from it) and holds text, such as "
+                f"{', '.join(strays) or 'numbers in quotes'}; the file is another one, or the column's source is"
+            )
+        rows.append(_row(survey, file, "numbers are numbers", column, int(values.notna().sum()), 0, "refuse"))
+    return list({(row["file"], row["variable"]): row for row in rows}.values())
 
 
 def _apply(table: pd.DataFrame, check: Check, survey: Survey) -> tuple[pd.DataFrame, dict[str, Any]]:

@@ -12,6 +12,7 @@ from typing import Any
 import pandas as pd
 
 from backpain import __version__
+from backpain.ingest import wanted
 from backpain.project import commit
 from backpain.receipts import read_receipts
 from backpain.spec import (
@@ -116,8 +117,18 @@ def verdicts(claims: pd.DataFrame, run: Run) -> list[dict[str, Any]]:
 
 
 def checksums(receipts: Iterable[str]) -> list[dict[str, Any]]:
-    """Every file read: survey, file, path, size, sha256, where it was found."""
-    return [{"survey": Path(path).stem, **row} for path in sorted(receipts) for row in read_receipts(path)]
+    """Every file read: survey, file, path, size, sha256, where it was found.
+
+    The path is the declared one below the raw folder or a mirror, so that the page is the same on every machine.
+    """
+    rows = []
+    for path in sorted(receipts):
+        name = Path(path).stem
+        declared = {item.name: (item.path, *item.alternatives) for item in wanted(load_survey(name))}
+        for row in read_receipts(path):
+            places = [place for place in declared[row["file"]] if row["path"].lower().endswith(place.lower())]
+            rows.append({"survey": name, **row, "path": places[0] if places else Path(row["path"]).name})
+    return rows
 
 
 def assumptions(declared: Iterable[Any], root: Path) -> list[dict[str, str]]:
