@@ -5,12 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from pydantic import ValidationError
 
 from backpain.harmonise import harmonise
 from backpain.ingest import Tables
-from backpain.simulate import simulate, truth
+from backpain.simulate import anyone, encode, simulate, truth
+from backpain.simulate.raw import text_for
 from backpain.simulate.world import draw_people, withhold
 from backpain.spec import load_protocol, load_survey, load_variables
+from backpain.spec.world import World
 
 
 @pytest.fixture(scope="module")
@@ -87,3 +90,45 @@ def test_people_of_one_psu_are_more_alike_than_others(people: pd.DataFrame) -> N
     expected = (means["var"] / means["size"]).mean()
     within = means["mean"].groupby("stratum").var().mean()
     assert within > 1.5 * expected  # were they not, the ratio would pass 1.5 once in fifty seeds; this one is fixed
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_world_without_an_effect_has_a_truth_of_no_difference() -> None:
+    survey, protocol = load_survey("demo"), load_protocol("treatment-initiation")
+    assert survey.world is not None
+    declared = survey.world.model_dump()
+    del declared["follow_up"]["back_pain"]["categories"]["present"]["terms"]["first.antidepressant_start"]
+    null = survey.model_copy(update={"world": type(survey.world).model_validate(declared)})
+    planted = truth(null, protocol, 1, people=50_000).set_index("scale")["truth"]
+    assert planted["risk-difference"] == pytest.approx(0)
+    assert planted["risk-ratio"] == pytest.approx(1)
+
+
+def test_where_no_world_is_declared_nothing_is_planted() -> None:
+    planted = truth(load_survey("meps"), load_protocol("treatment-landmark"), 1).set_index("scale")["truth"]
+    assert planted.to_dict() == {"risk-difference": 0.0, "risk-ratio": 1.0, "odds-ratio": 1.0}
+
+
+def test_answers_that_no_rows_can_give_are_refused_by_name() -> None:
+    survey, rng = load_survey("meps"), np.random.default_rng(1)
+    people = anyone(survey, 20, rng)
+    # Pain of the back is pain of the spine: the one cannot be there without the other.
+    people = people.assign(back_pain="present", spine_pain="absent")
+    with pytest.raises(ValueError, match=r"meps: no rows of conditions can mean this \(.*spine_pain: absent"):
+        encode(people, survey, load_variables(), rng)
+
+
+def test_a_world_that_names_what_is_not_drawn_before_is_refused() -> None:
+    world = load_survey("demo").world
+    assert world is not None
+    declared = world.model_dump()
+    declared["baseline"]["sex"]["categories"]["female"]["terms"] = {"phq9": 0.1}
+    with pytest.raises(ValidationError, match="sex: depends on 'phq9', which is not drawn before it"):
+        World.model_validate(declared)
+
+
+def test_the_inverse_of_a_simple_expression_is_found_by_it() -> None:
+    assert text_for(r"^(\d+)[A-Z]*$", "10001") == "10001A"
+    assert text_for(r"^\d\d(\d+)[A-Z]*$", "10001") == "2210001A"
+    with pytest.raises(ValueError, match="write the expression more simply"):
+        text_for(r"^(\d+)(?!\d)[^A-Z]$", "10001")

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from backpain.simulate.anyone import anyone
 from backpain.simulate.encode import encode
 from backpain.simulate.planted import truth
 from backpain.simulate.raw import Raw, write_raw
 from backpain.simulate.world import draw_people, withhold
 from backpain.spec import Survey, Variable
 
-__all__ = ["Simulated", "encode", "simulate", "truth", "write_raw"]
+__all__ = ["Simulated", "anyone", "encode", "simulate", "truth", "write_raw"]
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class Simulated:
     tables : dict of DataFrame
         From (file, wave) to a frame with the agency's column names; lookups have the wave None.
     people : DataFrame
-        The people as `harmonise` gives them back.
+        The people as `harmonise` gives them back; without a world only their place in the design.
     truth : DataFrame
         The same people with every answer, those who were not seen again among them (`seen`).
     """
@@ -36,7 +37,7 @@ class Simulated:
 
 
 def simulate(survey: Survey, variables: dict[str, Variable], people: int, seed: int) -> Simulated:
-    """Draw a survey's people from its world and make its raw tables.
+    """Draw a survey's people from its world and make its raw tables; without a world their answers are left to chance.
 
     Parameters
     ----------
@@ -46,6 +47,9 @@ def simulate(survey: Survey, variables: dict[str, Variable], people: int, seed: 
         The same seed gives the same people.
     """
     rng = np.random.default_rng([seed, 0])
+    if survey.world is None:
+        told = anyone(survey, people, rng)
+        return Simulated(encode(told, survey, variables, rng), told, told.assign(seen=True))
     whole = draw_people(survey, variables, people, rng)
     told = withhold(whole, survey, rng)
     return Simulated(encode(told, survey, variables, rng), told, whole)

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from backpain.clean import meets
 from backpain.derive import DERIVATIONS
-from backpain.spec import Check, Mapping, Survey, Variable, split
+from backpain.spec import Check, Mapping, Survey, Test, Variable, split
 
 
 def columns_of(survey: Survey, name: str) -> dict[str, list[str]]:
@@ -39,20 +40,36 @@ def limits(survey: Survey, file: str, column: str) -> list[Check]:
     return [check for check in survey.checks if (check.file, check.column) == (file, column) and check.when is None]
 
 
-def passes(value: Any, checks: list[Check]) -> bool:
-    """Whether no check of the column finds anything in a value."""
+def conditional(survey: Survey, file: str) -> list[Check]:
+    """The checks of a file that look at several columns together, and do more than count."""
+    return [check for check in survey.checks if check.file == file and check.when and check.then != "report"]
+
+
+def finding(check: Check) -> Any:
+    """What a check looks for in its column, as a test; without anything named, any value."""
+    if check.codes is not None:
+        return check.codes
+    if check.allowed is not None:
+        return Test(none_of=[*check.allowed, *check.except_])
+    return Test(none_of=check.except_) if check.except_ else Test()
+
+
+def broken(table: pd.DataFrame, check: Check) -> pd.Series:
+    """Which rows a check finds something in, as `clean` does."""
+    found = meets(table, check.column, finding(check))
+    if check.outside is not None:
+        found &= ~meets(table, check.column, Test(minimum=check.outside.minimum, maximum=check.outside.maximum))
+    for column, test in (check.when or {}).items():
+        found &= meets(table, column, test)
+    return found
+
+
+def passing(values: list[Any], checks: list[Check]) -> list[Any]:
+    """The values in which no check of their column finds anything."""
+    kept = pd.Series(True, index=range(len(values)))
     for check in checks:
-        if value in check.except_:
-            continue
-        if check.codes is not None and value in check.codes:
-            return False
-        if check.allowed is not None and value not in check.allowed:
-            return False
-        if check.outside is not None and isinstance(value, int | float):
-            low, high = check.outside.minimum, check.outside.maximum
-            if (low is not None and value < low) or (high is not None and value > high):
-                return False
-    return True
+        kept &= ~broken(pd.DataFrame({check.column: plain(pd.Series(values, dtype=object))}), check)
+    return [value for value, keep in zip(values, kept, strict=True) if keep]
 
 
 def inside(bounds: tuple[float | None, float | None]) -> list[float]:
@@ -122,7 +139,7 @@ def column_for(
                 f"{survey.name}: {name}: no code of {mapping.from_} means {strays}; leave them out of the people"
             )
     made[values.isna()] = _no_answer(values, mapping, survey, name, asked, rng)[values.isna()]
-    return {column: _plain(made)}
+    return {column: plain(made)}
 
 
 def _no_answer(
@@ -158,7 +175,7 @@ def _underived(values: pd.Series, survey: Survey, mapping: Mapping, rng: np.rand
     return {column: made[column] for column in columns}
 
 
-def _plain(made: pd.Series) -> pd.Series:
+def plain(made: pd.Series) -> pd.Series:
     """Numbers, logical values or text, whichever all values are."""
     known = made.dropna()
     if len(known) and known.map(lambda value: isinstance(value, bool | np.bool_)).all():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from collections.abc import Mapping as Lookup
 from itertools import product
 from typing import Any, Literal
@@ -12,7 +12,7 @@ import pandas as pd
 from scipy.optimize import Bounds, LinearConstraint, milp
 
 from backpain.simulate.witnesses import Atom, Witnesses, atom, atom_of_count
-from backpain.spec import Condition, File, Mapping, Survey
+from backpain.spec import Condition, Mapping, Survey
 
 Truth = Literal["true", "false", "unknown"]
 Demands = dict[Any, Any]  # from an atom to what it has to be: a truth value, or a number of rows
@@ -20,7 +20,9 @@ OPPOSITE: dict[Truth, Truth] = {"true": "false", "false": "true", "unknown": "un
 MOST_TRIES = 400
 
 
-def demands(survey: Survey, answers: Lookup[str, Any], judged: Lookup[str, Truth]) -> Iterator[Demands]:
+def demands(
+    survey: Survey, answers: Lookup[str, Any], judged: Lookup[str, Truth], possible: Callable[[Atom, Any], bool]
+) -> Iterator[Demands]:
     """The ways in which rows can give a person's answers, each a set of demands on the rows, simplest first.
 
     Parameters
@@ -29,8 +31,13 @@ def demands(survey: Survey, answers: Lookup[str, Any], judged: Lookup[str, Truth
         The person's answer to each variable that is made from rows; missing where there is none.
     judged
         What the tests of other variables say of the person, by their words.
+    possible
+        Whether any rows at all could make an atom what is demanded; ways that could not are left out at once.
     """
-    options = [_of_answer(survey.variables[name], answer, judged) for name, answer in answers.items()]
+    options = [
+        [way for way in _of_answer(survey.variables[name], answer, judged) if all(map(possible, way, way.values()))]
+        for name, answer in answers.items()
+    ]
     yield from _merged(sorted(options, key=len), {})
 
 
@@ -108,19 +115,14 @@ def one_row(found: Witnesses, wanted: Demands, answers: Lookup[str, Any]) -> np.
     return np.flatnonzero(fits)
 
 
-def many_rows(found: Witnesses, wanted: Demands, file: File, least: int) -> dict[int, int] | None:
-    """The fewest rows of a file with many rows for each person that meet the demands.
+def many_rows(found: Witnesses, wanted: Demands, least: int) -> dict[int, int] | None:
+    """The fewest rows, but at least so many, of a file with many rows for each person that meet the demands.
 
     Returns
     -------
     dict or None
         How often each witness stands, or None where no rows meet the demands.
     """
-    unknown = [name for name, truth in wanted.items() if truth == "unknown" or truth is None]
-    if file.none_means == "missing" and wanted:
-        if len(unknown) == len(wanted) and least == 0:
-            return {}
-        least = max(least, 1)
     first, _ = found.alike
     bounds = np.full(len(first), np.inf)
     lines, low, high = [np.ones(len(first))], [float(least)], [np.inf]
@@ -142,7 +144,7 @@ def many_rows(found: Witnesses, wanted: Demands, file: File, least: int) -> dict
     solved = milp(
         np.ones(len(first)),
         constraints=LinearConstraint(np.array(lines), np.array(low), np.array(high)),
-        integrality=np.ones(len(first)),
+        integrality=np.ones(len(first), dtype=int),
         bounds=Bounds(0, bounds),
     )
     if solved.x is None:

@@ -14,6 +14,8 @@ from backpain.spec import Plan, Protocol, Survey
 PEOPLE = 2_000_000
 BATCH = 250_000
 COLUMNS = ["analysis", "scale", "arm", "truth", "mc_se"]
+AGAINST = "treated vs untreated"
+NO_DIFFERENCE = {"risk-difference": 0.0, "risk-ratio": 1.0, "odds-ratio": 1.0}
 
 
 def truth(survey: Survey, protocol: Protocol, seed: int, people: int = PEOPLE) -> pd.DataFrame:
@@ -21,7 +23,8 @@ def truth(survey: Survey, protocol: Protocol, seed: int, people: int = PEOPLE) -
 
     Everyone eligible is followed twice, once as treated and once as untreated, by the same chance; the risks are means of the
     outcome's probabilities. Where an arm has several categories, each person is given one of them with the
-    probability the world has for it.
+    probability the world has for it. Without a world answers are left to chance, so nothing is planted: only the
+    contrasts are known, and they say so.
 
     Returns
     -------
@@ -32,10 +35,11 @@ def truth(survey: Survey, protocol: Protocol, seed: int, people: int = PEOPLE) -
     Raises
     ------
     ValueError
-        If the survey has no world, nobody in it is eligible, or the world does not draw what the trial needs.
+        If nobody in the world is eligible, or the world does not draw what the trial needs.
     """
     if survey.world is None:
-        raise ValueError(f"surveys/{survey.name}.yaml declares no `world`, so nothing is planted in it")
+        nothing = [(scale, AGAINST, value, 0.0) for scale, value in NO_DIFFERENCE.items()]
+        return pd.DataFrame(nothing, columns=COLUMNS[1:]).assign(analysis=protocol.name)[COLUMNS]
     rng = np.random.default_rng([seed, 1])
     found = [
         _risks(baseline(survey.world, min(BATCH, people - start), rng), protocol, rng)
@@ -105,14 +109,14 @@ def _contrasts(risks: np.ndarray) -> list[tuple[str, str, float, float]]:
     covariance = np.cov(risks.T) / len(risks)
 
     def error(gradient: list[float]) -> float:
-        return float(np.sqrt(np.array(gradient) @ covariance @ np.array(gradient)))
+        # Where nothing is planted the variance is zero, and rounding can bring it below.
+        return float(np.sqrt(max(np.array(gradient) @ covariance @ np.array(gradient), 0.0)))
 
     odds = p1 / (1 - p1) / (p0 / (1 - p0))
-    against = "treated vs untreated"
     return [
         ("risk", "treated", p1, error([1, 0])),
         ("risk", "untreated", p0, error([0, 1])),
-        ("risk-difference", against, p1 - p0, error([1, -1])),
-        ("risk-ratio", against, p1 / p0, error([1 / p0, -p1 / p0**2])),
-        ("odds-ratio", against, odds, error([odds / (p1 * (1 - p1)), -odds / (p0 * (1 - p0))])),
+        ("risk-difference", AGAINST, p1 - p0, error([1, -1])),
+        ("risk-ratio", AGAINST, p1 / p0, error([1 / p0, -p1 / p0**2])),
+        ("odds-ratio", AGAINST, odds, error([odds / (p1 * (1 - p1)), -odds / (p0 * (1 - p0))])),
     ]

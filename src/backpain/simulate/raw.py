@@ -11,6 +11,7 @@ import pandas as pd
 
 from backpain.formats import fields
 from backpain.ingest import Place, columns_read, places
+from backpain.simulate.answers import broken, conditional
 from backpain.spec import File, Source, Survey
 from backpain.spec.survey import Matched
 from backpain.write import write
@@ -64,7 +65,13 @@ def _filled(
         values = pd.Series(choices[rng.integers(len(choices), size=len(table))], index=table.index)
         text = values.map(lambda value: isinstance(value, str)).any()
         made[column] = values.astype("str") if text else values.astype(float)
-    return table.assign(**made)
+    table = table.assign(**made)
+    for check in conditional(survey, name):
+        # What nothing else depends on gives way where two columns cannot stand together.
+        free = next((column for column in (check.column, *(check.when or {})) if column in made), None)
+        if free is not None:
+            table = table.assign(**{free: table[free].mask(broken(table, check))})
+    return table
 
 
 def _families(table: pd.DataFrame, survey: Survey, name: str, rng: np.random.Generator) -> pd.DataFrame:

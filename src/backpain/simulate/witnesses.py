@@ -15,7 +15,16 @@ import pandas as pd
 from backpain.clean import key_of
 from backpain.harmonise.mapping import Mapper
 from backpain.harmonise.people import People
-from backpain.simulate.answers import answer_codes, limits, missing_codes, passes, shared_columns
+from backpain.simulate.answers import (
+    answer_codes,
+    broken,
+    conditional,
+    finding,
+    limits,
+    missing_codes,
+    passing,
+    shared_columns,
+)
 from backpain.spec import Condition, Mapping, Survey, Test, Variable, Where, split
 
 MOST_ROWS = 40_000  # of the product of all outcomes of all columns; beyond it a random part is looked at
@@ -154,7 +163,12 @@ def witnesses(
     }
     trial = _Trial(survey, variables, file, systems, dated)
     cells = {}
-    for column in dict.fromkeys([*tests, *(split(str(survey.variables[name].from_))[1] for name in reading)]):
+    columns = dict.fromkeys([*tests, *(split(str(survey.variables[name].from_))[1] for name in reading)])
+    checks = [check for check in conditional(survey, file) if {check.column, *(check.when or {})} <= set(columns)]
+    for check in checks:
+        for column, test in {check.column: finding(check), **(check.when or {})}.items():
+            tests = {**tests, column: [*tests.get(column, []), test]}
+    for column in columns:
         values = (
             [fixed[column]]
             if column in fixed
@@ -172,6 +186,9 @@ def witnesses(
         },
         index=range(len(rows)),
     )
+    for check in checks:
+        possible = ~broken(table, check).to_numpy()
+        rows, table = rows[possible], table[possible].reset_index(drop=True)
     mapper = trial.mapper(table)
     met, unknown = {}, {}
     for atom_, condition in atoms(survey).items():
@@ -209,9 +226,7 @@ def _candidates(
     values = [*dict.fromkeys(named), *whole]
     if not any(isinstance(test, Test) and test.days_after for test in tests):
         values.append(np.nan)
-    checks = limits(survey, file, column)
-    allowed = [value for value in values if passes(value, checks)]
-    return allowed or values
+    return passing(values, limits(survey, file, column)) or values
 
 
 def _named(test: Any, rng: np.random.Generator) -> list[Any]:

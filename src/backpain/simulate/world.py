@@ -33,7 +33,7 @@ class Crowd:
     def column(self, name: str) -> pd.Series:
         """One column as an analysis sees it: a categorical, or numbers."""
         if name in self.labels:
-            return pd.Series(pd.Categorical.from_codes(self.values[name], categories=self.labels[name]))
+            return pd.Series(pd.Categorical.from_codes(self.values[name], categories=pd.Index(self.labels[name])))
         return pd.Series(self.values[name])
 
     def predict(self, predictor: Predictor) -> np.ndarray:
@@ -182,7 +182,7 @@ def _rows(
     named = [pd.Series(panel).astype(str) if name == "panel" else key for name in survey.person]
     frame = pd.DataFrame(
         {
-            "person": named[0].str.cat(named[1:], sep="-") if named[1:] else named[0],
+            "person": named[0].str.cat(pd.concat(named[1:], axis=1), sep="-") if named[1:] else named[0],
             **({"panel": panel} if survey.waves.panels else {}),
             "wave": [waves[p] for p in panel],
             "order": order,
