@@ -1,10 +1,11 @@
 """How often do the intervals of the simulated trial hold the truth? Seeded replications, without files or Snakemake.
 
-    .venv/bin/python benchmarks/coverage.py [--replications 1000] [--processes 2] [--first-seed 1]
+    .venv/bin/python benchmarks/coverage.py [--replications 1000] [--processes 2] [--first-seed 1] [--without-effect]
 
 Prints for each variation and estimator of the demo's trial: the planted risk difference, bias, empirical and mean
 standard error, their ratio, coverage of the 95 % interval with its Monte Carlo standard error, and how often "no
-difference" was rejected (for the negative controls: the type I error). Measures as in Morris, White and Crowther 2019,
+difference" was rejected (for the negative controls: the type I error). With --without-effect the treatment's effect is
+taken out of the world, and the main analysis alone is repeated. Measures as in Morris, White and Crowther 2019,
 Stat Med 38:2074.
 """
 
@@ -15,7 +16,7 @@ import os
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import argparse
-from functools import cache
+from functools import cache, partial
 from multiprocessing import Pool
 
 import numpy as np
@@ -31,16 +32,26 @@ KEPT = ["main", "unadjusted", "control-common-cold", "control-hernia"]
 
 
 @cache
-def declarations() -> tuple[Survey, Protocol, dict[str, Variable], Run]:
-    """The demo's own declarations, with the variations that have a known truth."""
-    protocol = load_protocol("treatment-initiation")
-    kept = {name: over for name, over in protocol.variations.items() if name in KEPT}
-    return load_survey("demo"), protocol.model_copy(update={"variations": kept}), load_variables(), load_run("demo")
+def declarations(effect: bool = True) -> tuple[Survey, Protocol, dict[str, Variable], Run]:
+    """The demo's own declarations, with the variations that have a known truth; without the effect, the main analysis."""
+    protocol, survey = load_protocol("treatment-initiation"), load_survey("demo")
+    kept = {name: over for name, over in protocol.variations.items() if name in KEPT} if effect else {}
+    protocol = protocol.model_copy(update={"variations": kept})
+    return survey if effect else without_effect(survey, protocol), protocol, load_variables(), load_run("demo")
 
 
-def replicate(seed: int) -> pd.DataFrame:
+def without_effect(survey: Survey, protocol: Protocol) -> Survey:
+    """The survey with a world in which the treatment does nothing to the outcome."""
+    assert survey.world is not None
+    world = survey.world.model_dump()
+    for part in world["follow_up"][protocol.outcome.variable]["categories"].values():
+        part["terms"].pop(f"first.{protocol.treatment.variable}", None)
+    return survey.model_copy(update={"world": type(survey.world).model_validate(world)})
+
+
+def replicate(seed: int, effect: bool = True) -> pd.DataFrame:
     """One replication: draw the people, withhold what a survey does not learn, emulate, estimate."""
-    survey, protocol, variables, run = declarations()
+    survey, protocol, variables, run = declarations(effect)
     rng = np.random.default_rng([seed, 1])
     people = withhold(draw_people(survey, variables, int(run.people or 0), rng), survey, rng).assign(scale=1.0)
     trial = emulate(people, protocol, survey)
@@ -81,13 +92,15 @@ def main() -> None:
     parser.add_argument("--replications", type=int, default=1000)
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--first-seed", type=int, default=1)
+    parser.add_argument("--without-effect", action="store_true")
     wanted = parser.parse_args()
-    survey, protocol, _, run = declarations()
+    survey, protocol, _, run = declarations(not wanted.without_effect)
     planted = truth(survey, protocol, run.seed)
     effect = float(planted.loc[planted["scale"] == "risk-difference", "truth"].iloc[0])
     seeds = range(wanted.first_seed, wanted.first_seed + wanted.replications)
     with Pool(wanted.processes) as pool:
-        found = pd.concat(pool.imap_unordered(replicate, seeds, chunksize=5), ignore_index=True)
+        one = partial(replicate, effect=not wanted.without_effect)
+        found = pd.concat(pool.imap_unordered(one, seeds, chunksize=5), ignore_index=True)
     print(summarise(found, effect).round(4).to_string(index=False))
 
 

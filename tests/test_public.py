@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
-from workshop import copy, run
+from workshop import bytes_of, copy, inside, launch, run
 
 pytestmark = [pytest.mark.public, pytest.mark.slow, pytest.mark.workflow, pytest.mark.xdist_group("public")]
 
@@ -104,3 +105,20 @@ def test_editing_one_survey_reruns_that_survey_and_what_combines_surveys(answere
     assert "associate" in jobs
     assert not {"acquire", "emulate", "diagnose", "estimate"} & set(jobs)
     assert {"combine", "report"} <= set(jobs)
+
+
+def test_a_run_killed_in_the_rules_that_only_real_surveys_have_finishes_with_the_same_bytes(
+    answered: Path, project: Path, tmp_path: Path
+) -> None:
+    folder = copy(project, tmp_path)
+    killed = set()
+    for rule, whole_group in (("acquire", False), ("acquire", True), ("associate", False), ("associate", True)):
+        process = launch(folder, "--run", "public")
+        if inside(folder, rule, process):
+            killed.add((rule, whole_group))
+            os.killpg(process.pid, signal.SIGKILL) if whole_group else os.kill(process.pid, signal.SIGKILL)
+        process.communicate(timeout=300)
+    assert len(killed) == 4
+    run(folder, "--run", "public")
+    expected, found = bytes_of(answered.parent.parent, "public"), bytes_of(folder, "public")
+    assert not {name for name in expected.keys() | found.keys() if expected.get(name) != found.get(name)}

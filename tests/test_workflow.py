@@ -6,8 +6,6 @@ import json
 import os
 import re
 import signal
-import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,22 +16,11 @@ import pytest
 from backpain.simulate import encode, write_raw
 from backpain.spec import load_survey, load_variables
 from nobody import nobody_in_particular
-from workshop import copy, launch, planned, run
+from workshop import bytes_of, copy, inside, launch, planned, run
 
 RULES = (
     "simulate", "plant", "ingest", "harmonise", "emulate", "diagnose", "estimate", "combine", "draw", "walk_through", "report",
 )  # fmt: skip
-CLOCKS = {"run.json"}
-
-
-def bytes_of(folder: Path) -> dict[str, bytes]:
-    """Every result but the clock and the logs."""
-    results = folder / "results" / "demo"
-    return {
-        path.relative_to(results).as_posix(): path.read_bytes()
-        for path in sorted(results.rglob("*"))
-        if path.is_file() and path.name not in CLOCKS and "logs" not in path.parts and not path.name.startswith(".")
-    }
 
 
 @pytest.fixture(scope="module")
@@ -184,21 +171,6 @@ def test_a_run_killed_inside_every_rule_finishes_with_the_same_bytes(
     expected, found = bytes_of(finished), bytes_of(folder)
     differing = {name for name in expected.keys() | found.keys() if expected.get(name) != found.get(name)}
     assert not differing
-
-
-def inside(folder: Path, rule: str, process: subprocess.Popen[str]) -> bool:
-    """Wait until a job of a rule is at work; False if the run ends first."""
-    while process.poll() is None:
-        for entry in Path("/proc").glob("[0-9]*"):
-            try:
-                words = (entry / "cmdline").read_text(errors="replace")
-                here = (entry / "cwd").resolve() == folder.resolve()
-            except OSError:
-                continue
-            if here and f".{rule}.py" in words:
-                return True
-        time.sleep(0.02)
-    return False
 
 
 @pytest.fixture(scope="module")

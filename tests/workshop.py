@@ -7,8 +7,10 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
+CLOCKS = {"run.json"}
 PARTS = ("Snakefile", "config", "docs", "environment.yml", "notebooks", "requirements.lock", "src", "workflow")
 
 
@@ -51,3 +53,28 @@ def planned(folder: Path, run_name: str = "demo") -> set[str]:
     """The jobs that Snakemake would run now, by rule and, where there are several, by what they are for."""
     said = run(folder, "--run", run_name, "--", "--dry-run", "--quiet", "host")
     return set(re.findall(r"^(?:rule|localrule) (\w+):", said, re.M))
+
+
+def bytes_of(folder: Path, name: str = "demo") -> dict[str, bytes]:
+    """Every result but the clock and the logs."""
+    results = folder / "results" / name
+    return {
+        path.relative_to(results).as_posix(): path.read_bytes()
+        for path in sorted(results.rglob("*"))
+        if path.is_file() and path.name not in CLOCKS and "logs" not in path.parts and not path.name.startswith(".")
+    }
+
+
+def inside(folder: Path, rule: str, process: subprocess.Popen[str]) -> bool:
+    """Wait until a job of a rule is at work; False if the run ends first."""
+    while process.poll() is None:
+        for entry in Path("/proc").glob("[0-9]*"):
+            try:
+                words = (entry / "cmdline").read_text(errors="replace")
+                here = (entry / "cwd").resolve() == folder.resolve()
+            except OSError:
+                continue
+            if here and f".{rule}.py" in words:
+                return True
+        time.sleep(0.02)
+    return False
