@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -265,6 +266,16 @@ def test_declared_loss_terms_weight_the_unadjusted_comparison_too(survey: pd.Dat
     assert same["estimate"] == pytest.approx(plain["estimate"], rel=1e-10)
     assert same["se"] == pytest.approx(plain["se"], rel=1e-10)
     assert declared["estimate"] != pytest.approx(plain["estimate"], rel=1e-4)
+
+
+def test_a_probability_that_rounds_to_nothing_is_told_and_not_weighted_by(survey: pd.DataFrame) -> None:
+    nuisance = fit_nuisance(survey, [])
+    endless = dataclasses.replace(
+        nuisance, analysis_weight=np.where(survey.index == 0, np.inf, nuisance.analysis_weight)
+    )
+    assert nuisance.converged
+    assert not endless.converged
+    assert "probability of the own arm is 0" in endless.reason
 
 
 def test_nuisance_weights_are_what_they_say(survey: pd.DataFrame) -> None:

@@ -116,7 +116,11 @@ class Nuisance:
     def reason(self) -> str:
         """Why a model cannot be used; empty when all can."""
         models = {"propensity": self.propensity_model, "retention": self.retention_model}
-        return "; ".join(f"{name}: {model.reason}" for name, model in models.items() if model and not model.converged)
+        failed = [f"{name}: {model.reason}" for name, model in models.items() if model and not model.converged]
+        if not failed and not np.isfinite(self.analysis_weight).all():
+            # Nearly separated: the fit settles, but a probability rounds to 0 or 1 and its weight has no end.
+            failed = ["propensity: somebody's probability of the own arm is 0, so nobody can stand in for them"]
+        return "; ".join(failed)
 
     @property
     def converged(self) -> bool:
@@ -194,7 +198,8 @@ def fit_nuisance(
     e = propensity_model.probability
     retention = np.ones(len(e)) if retention_model is None else retention_model.probability
     own = np.where(trial.treated, e, 1 - e)
-    h = 1 / own if population == "everyone" else np.where(trial.treated, 1.0, e / own)
+    with np.errstate(divide="ignore"):  # an endless weight is told by `Nuisance.reason`
+        h = 1 / own if population == "everyone" else np.where(trial.treated, 1.0, e / own)
     return Nuisance(
         population=population,
         terms=tuple(terms),
