@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 Numbers = NDArray[np.float64]
 
-# Numbers of the matrix per block: half a megabyte, so that a block and a scaled copy of it stay in the cache.
-BLOCK = 2**16
+# Numbers of the matrix per block: a megabyte, so that a block and a scaled copy of it stay in the cache.
+BLOCK = 2**17
 
 
 @dataclass(frozen=True)
