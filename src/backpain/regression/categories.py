@@ -32,6 +32,10 @@ class Multinomial:
         """`middle: age` is how age moves the log-odds of middle against the first category."""
         return [f"{level}: {column}" for level in self.levels[1:] for column in columns]
 
+    def moved_by(self, columns: Sequence[int], size: int) -> list[int]:
+        """Which coefficients belong to some of `size` columns: one for each category but the first."""
+        return [column + size * place for place in range(len(self.levels) - 1) for column in columns]
+
     def refuses(self, outcome: Numbers) -> str:
         """What the outcome must be, where it is not."""
         return _refused(self.levels, outcome)
@@ -127,6 +131,10 @@ class Ordinal:
         """The columns but the intercept, then thresholds such as `low|middle`."""
         return [*columns[1:], *(f"{low}|{high}" for low, high in zip(self.levels, self.levels[1:], strict=False))]
 
+    def moved_by(self, columns: Sequence[int], size: int) -> list[int]:
+        """Which coefficients belong to some of `size` columns, of which the intercept has none."""
+        return [column - 1 for column in columns if column > 0]
+
     def refuses(self, outcome: Numbers) -> str:
         """What the outcome must be, where it is not."""
         return _refused(self.levels, outcome)
@@ -155,7 +163,7 @@ class Ordinal:
         if parts is None:
             k = len(coefficients)
             return State(-np.inf, np.zeros(k), np.zeros((k, k)))
-        p, above, below, slope_above, slope_below, bend_above, bend_below = parts
+        p, slope_above, slope_below, bend_above, bend_below = parts
         w = rows.weight
         high, low = self._edges(rows)
         cross = (w * slope_above * slope_below)[:, None] * high
@@ -178,7 +186,7 @@ class Ordinal:
         parts = self._parts(rows, coefficients)
         assert parts is not None  # coefficients of a fit are possible ones
         high, low = self._edges(rows)
-        return np.asarray((rows.weight * parts[3])[:, None] * high - (rows.weight * parts[4])[:, None] * low)
+        return np.asarray((rows.weight * parts[1])[:, None] * high - (rows.weight * parts[2])[:, None] * low)
 
     def predict(self, rows: Rows, coefficients: Numbers) -> Numbers:
         """(people, categories) probabilities."""
@@ -223,8 +231,6 @@ class Ordinal:
         # Slopes of the log-probability: edges at infinity have none.
         return (
             p,
-            above,
-            below,
             dense_above / p,
             dense_below / p,
             dense_above * (1 - 2 * expit(above)) / p,

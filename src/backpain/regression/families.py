@@ -78,6 +78,10 @@ class Family:
         """The coefficients' names: the columns'."""
         return list(columns)
 
+    def moved_by(self, columns: Sequence[int], size: int) -> list[int]:
+        """Which coefficients belong to some of `size` columns."""
+        return list(columns)
+
     def refuses(self, outcome: Numbers) -> str:
         """What the outcome must be, where it is not."""
         if self.allowed == "0 or 1" and not np.isin(outcome, (0.0, 1.0)).all():

@@ -153,9 +153,7 @@ def fit(
     return Fit(kind, names, rows, found.coefficients, bread, found.likelihood, True, "")
 
 
-def _checked(
-    matrix: ArrayLike, outcome: ArrayLike, weight: ArrayLike, offset: ArrayLike | None, kind: Kind
-) -> Rows:
+def _checked(matrix: ArrayLike, outcome: ArrayLike, weight: ArrayLike, offset: ArrayLike | None, kind: Kind) -> Rows:
     x, y, w = (np.asarray(part, dtype=float) for part in (matrix, outcome, weight))
     beside = None if offset is None else np.asarray(offset, dtype=float)
     if x.ndim != 2 or y.shape != (len(x),) or w.shape != (len(x),) or (beside is not None and beside.shape != y.shape):
@@ -164,7 +162,9 @@ def _checked(
     if not (finite and np.isfinite(w).all()) or (w < 0).any():
         raise ValueError(f"{kind.name}: the matrix or the weights have missing, infinite or negative values")
     if beside is not None and not np.isfinite(beside).all():
-        raise ValueError(f"{kind.name}: the offset has missing or infinite values; give the logarithm of a time above 0")
+        raise ValueError(
+            f"{kind.name}: the offset has missing or infinite values; give the logarithm of a time above 0"
+        )
     counted = w > 0
     if not counted.any():
         raise ValueError(f"{kind.name}: nobody has a weight above zero")

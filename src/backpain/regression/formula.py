@@ -61,6 +61,9 @@ def formula_coding(frame: pd.DataFrame, formula: str) -> FormulaCoding:
     """
     if "~" in formula:
         raise ValueError(f"formula: {formula!r} has a ~; give the right-hand side alone, and the outcome by its name")
+    if re.search(r"\bc[rc]\((?![^()]*constraints)", formula):
+        # formulaic's own splines hold the intercept, so that a model with both has no answer.
+        raise ValueError(f"formula: {formula!r} has a spline that holds the intercept; add constraints='center' to it")
     try:
         required = {str(name) for name in Formula(formula).required_variables}
     except (FormulaicError, SyntaxError) as error:
@@ -81,7 +84,9 @@ def formula_coding(frame: pd.DataFrame, formula: str) -> FormulaCoding:
 def _mentioned(formula: str) -> set[str]:
     """Names that may be variables: formulaic tells those within functions only when it evaluates them."""
     quoted = set(re.findall(r"`([^`]+)`", formula))
-    return quoted | set(re.findall(r"(?<![\w.])([A-Za-z_]\w*)\b(?!\s*(?:[(.]|=(?!=)))", re.sub(r"`[^`]+`", " ", formula)))
+    return quoted | set(
+        re.findall(r"(?<![\w.])([A-Za-z_]\w*)\b(?!\s*(?:[(.]|=(?!=)))", re.sub(r"`[^`]+`", " ", formula))
+    )
 
 
 def _known(frame: pd.DataFrame, variables: dict[str, list[Any] | None]) -> pd.DataFrame:

@@ -33,6 +33,7 @@ class Kind(Protocol):
     @property
     def canonical(self) -> bool: ...
     def names(self, columns: Sequence[str]) -> list[str]: ...
+    def moved_by(self, columns: Sequence[int], size: int) -> list[int]: ...
     def refuses(self, outcome: Numbers) -> str: ...
     def stuck(self, outcome: Numbers) -> str: ...
     def stopped(self, rows: Rows, coefficients: Numbers) -> str: ...
@@ -100,11 +101,11 @@ def dependence(few: Rows, rows: Rows, names: Sequence[str]) -> str:
     x = rows.matrix
     length = np.sqrt(np.einsum("ij,ij->j", x, x))
     if (length == 0).any():
-        return f"nobody has {', '.join(names[place] for place in np.flatnonzero(length == 0))}"
+        return f"nobody has {', '.join(names[int(place)] for place in np.flatnonzero(length == 0))}"
     _, triangle, order = qr(x / length, mode="economic", pivoting=True)
     size = np.zeros(x.shape[1])
     size[: len(triangle)] = np.abs(np.diag(triangle))
-    extra = [names[place] for place in sorted(order[size**2 <= DEPENDENT])] or [names[order[-1]]]
+    extra = [names[int(place)] for place in sorted(order[size**2 <= DEPENDENT])] or [names[int(order[-1])]]
     return f"linearly dependent columns: {', '.join(extra)} can be said by the others"
 
 
@@ -148,9 +149,7 @@ def _information(rows: Rows, kind: Kind, coefficients: Numbers) -> Numbers:
     return found
 
 
-def _climb(
-    rows: Rows, kind: Kind, start: Numbers, lengths: Numbers, tolerance: float
-) -> tuple[Numbers, State, bool]:
+def _climb(rows: Rows, kind: Kind, start: Numbers, lengths: Numbers, tolerance: float) -> tuple[Numbers, State, bool]:
     """Newton's method until a step moves nothing: coefficients, the state there, and whether it settled."""
     b, here = start, _sum(rows, kind, start)
     for _ in range(MOST_STEPS):

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import t
 
+from backpain.design import t_quantile
 from backpain.regression.categories import Multinomial, Ordinal
 from backpain.regression.families import Family, statsmodels_family
 from backpain.regression.newton import Kind
 from backpain.regression.rows import Rows
+
+if TYPE_CHECKING:
+    from backpain.regression.fit import Fit
 
 Numbers = NDArray[np.float64]
 
@@ -27,9 +32,11 @@ def disagreement(rows: Rows, kind: Kind, coefficients: Numbers) -> str:
     of them the slope of each person's likelihood is taken, weighted, and one Newton step from it must move nothing.
     """
     if isinstance(kind, Family):
-        gap = _fitted(rows, kind) - coefficients
+        gap: Numbers = _fitted(rows, kind) - coefficients
     elif isinstance(kind, Multinomial | Ordinal):
-        gap = np.linalg.solve(kind.information(rows, coefficients), _slope(rows, kind, coefficients))
+        gap = np.asarray(
+            np.linalg.solve(kind.information(rows, coefficients), _slope(rows, kind, coefficients)), dtype=float
+        )
     largest = float(np.abs(gap).max() / (1 + np.abs(coefficients).max()))
     return "" if largest < AGREEMENT else f"statsmodels and Newton's method differ by {largest:.1e}"
 
@@ -37,14 +44,18 @@ def disagreement(rows: Rows, kind: Kind, coefficients: Numbers) -> str:
 def generalised(rows: Rows, kind: Family) -> Any:
     """statsmodels' model of these people, not yet fitted."""
     import statsmodels.api as sm
+    from statsmodels.tools.sm_exceptions import DomainWarning
 
-    return sm.GLM(
-        rows.outcome,
-        np.asarray(rows.matrix),
-        family=statsmodels_family(kind.name),
-        freq_weights=rows.weight,
-        offset=rows.offset,
-    )
+    with warnings.catch_warnings():
+        # It warns that a log link can pass 1; our own fit has seen to that.
+        warnings.simplefilter("ignore", DomainWarning)
+        return sm.GLM(
+            rows.outcome,
+            np.asarray(rows.matrix),
+            family=statsmodels_family(kind.name),
+            freq_weights=rows.weight,
+            offset=rows.offset,
+        )
 
 
 def _fitted(rows: Rows, kind: Family) -> Numbers:
@@ -87,3 +98,36 @@ def _ordered_slope(rows: Rows, kind: Ordinal, coefficients: Numbers) -> Numbers:
     # d likelihood / d threshold: theirs moves every later threshold, ours one.
     theta = np.concatenate([found[-cuts:][:1], found[-cuts:][1:] / steps])
     return np.concatenate([found[:-cuts], theta - np.append(theta[1:], 0.0)])
+
+
+def summary(fitted: Fit, outcome: str, covariance: Numbers, df: int, level: float) -> Any:
+    """statsmodels' own summary of a fit, with a variance and degrees of freedom from elsewhere.
+
+    Outcomes of several categories, whose models take no weights there, get its table of coefficients alone.
+    """
+    if isinstance(fitted.kind, Family):
+        rows = fitted.rows.weighted(fitted.rows.weight)
+        done = generalised(rows, fitted.kind).fit(start_params=fitted.coefficients, maxiter=0)
+        results = getattr(done, "_results", done)
+        results.cov_params_default, results.cov_type = covariance, "design-based"
+        results.use_t, results.df_resid_inference, results.converged = True, df, True
+        return done.summary(yname=outcome, xname=fitted.names, title="Survey regression", alpha=round(1 - level, 12))
+    return _coefficients(fitted, outcome, covariance, df, level)
+
+
+def _coefficients(fitted: Fit, outcome: str, covariance: Numbers, df: int, level: float) -> Any:
+    from statsmodels.iolib.summary import Summary, summary_params
+    from statsmodels.iolib.table import SimpleTable
+
+    b, se = fitted.coefficients, np.sqrt(np.diag(covariance))
+    reach = t_quantile(df, level) * se
+    told = (None, b, se, b / se, 2 * t.sf(np.abs(b / se), df), np.column_stack([b - reach, b + reach]))
+    facts = [
+        ["Dep. Variable:", outcome, "No. Observations:", str(int((fitted.rows.weight > 0).sum()))],
+        ["Model Family:", fitted.kind.name, "Df Residuals:", str(df)],
+        ["Covariance Type:", "design-based", "Log-Likelihood:", f"{fitted.likelihood:.6g}"],
+    ]
+    made = Summary()
+    made.tables.append(SimpleTable(facts, title="Survey regression"))
+    made.tables.append(summary_params(told, yname=outcome, xname=fitted.names, alpha=round(1 - level, 12), use_t=True))
+    return made

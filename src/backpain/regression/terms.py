@@ -110,9 +110,7 @@ def coding_of(frame: pd.DataFrame, terms: Sequence[Term] | str) -> Coding:
     if repeated := sorted({variable for variable in named if named.count(variable) > 1}):
         raise ValueError(f"terms: {', '.join(repeated)} stands there twice; leave it once")
     learnt = {variable: encoder(frame, variable, form, size) for variable, form, size in singles}
-    encoders = [
-        _product(term, learnt) if _is_interaction(term) else learnt[_asked(term)[0]] for term in terms
-    ]
+    encoders = [_product(term, learnt) if _is_interaction(term) else learnt[_asked(term)[0]] for term in terms]
     labels = [each.label for each in encoders]
     if repeated := sorted({label for label in labels if labels.count(label) > 1}):
         raise ValueError(f"terms: {', '.join(repeated)} stands there twice; leave it once")
