@@ -9,16 +9,14 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from backpain.regression.categories import Multinomial, Ordinal
-from backpain.regression.families import SINGLE
 from backpain.regression.newton import Kind, inverse, solve
 from backpain.regression.peer import disagreement
 from backpain.regression.rows import Rows, blocks
 
 Numbers = NDArray[np.float64]
 
-FAMILIES = (*SINGLE, Multinomial.name, Ordinal.name)
 ENGINES = ("newton", "statsmodels")
+INFORMATION = ("expected", "observed")
 
 
 @dataclass(frozen=True)
@@ -36,7 +34,7 @@ class Fit:
     coefficients
         (k,) on the scale of the linear predictor; missing unless converged.
     bread
-        (k, k) inverse of the weighted expected information.
+        (k, k) inverse of the weighted information.
     likelihood
         Weighted log-likelihood, but for a constant, at weights of mean 1.
     converged, reason
@@ -106,6 +104,7 @@ def fit(
     columns: Sequence[str] | None = None,
     engine: str = "newton",
     offset: ArrayLike | None = None,
+    information: str = "expected",
 ) -> Fit:
     """Fit a weighted regression.
 
@@ -125,6 +124,10 @@ def fit(
         `newton`, or `statsmodels`, which must agree with it to 1e-7.
     offset
         (people,) added to the linear predictor.
+    information
+        What the influence is built on. `expected`, as R's `svyglm` has it, or `observed`, the exact slope of the
+        coefficients in the weights, which replicates find too. They differ only for log-binomial and
+        complementary log-log; ordinal has the observed one always, as R's `svyolr`.
 
     Returns
     -------
@@ -138,10 +141,12 @@ def fit(
     """
     if engine not in ENGINES:
         raise ValueError(f"{kind.name}: the engine {engine!r} is not known; choose {', '.join(ENGINES)}")
+    if information not in INFORMATION:
+        raise ValueError(f"{kind.name}: the information {information!r} is not known; choose {', '.join(INFORMATION)}")
     rows = _checked(matrix, outcome, weight, offset, kind)
     names = list(columns) if columns is not None else [f"column {place}" for place in range(rows.matrix.shape[1])]
     counted = rows.weighted(rows.weight)
-    found = solve(counted, kind, names)
+    found = solve(counted, kind, names, information=information)
     reason = found.reason
     if not reason and engine == "statsmodels":
         reason = disagreement(counted, kind, found.coefficients)

@@ -47,7 +47,7 @@ class Kind(Protocol):
 
 
 class Solution(NamedTuple):
-    """Coefficients at the top, their weighted log-likelihood and expected information, or why there are none."""
+    """Coefficients at the top, their weighted log-likelihood and information, or why there are none."""
 
     coefficients: Numbers
     likelihood: float
@@ -55,7 +55,9 @@ class Solution(NamedTuple):
     reason: str
 
 
-def solve(rows: Rows, kind: Kind, names: Sequence[str], start: Numbers | None = None) -> Solution:
+def solve(
+    rows: Rows, kind: Kind, names: Sequence[str], start: Numbers | None = None, information: str = "expected"
+) -> Solution:
     """Fit a family to people with weights of mean 1.
 
     Parameters
@@ -63,7 +65,9 @@ def solve(rows: Rows, kind: Kind, names: Sequence[str], start: Numbers | None = 
     names
         The matrix' columns, for messages.
     start
-        Coefficients to begin from; they must be possible ones.
+        Coefficients to begin from, such as those under other weights.
+    information
+        `expected` or `observed`.
 
     Returns
     -------
@@ -83,8 +87,8 @@ def solve(rows: Rows, kind: Kind, names: Sequence[str], start: Numbers | None = 
         found, state, settled = _climb(rows, kind, kind.start(rows), lengths, TOLERANCE)
     if not settled:
         return _none(kind, names, _runaway(rows, kind, names, found))
-    information = state.information if kind.canonical else _information(rows, kind, found)
-    return Solution(found, state.likelihood, information, "")
+    observed = kind.canonical or information == "observed"
+    return Solution(found, state.likelihood, state.information if observed else _information(rows, kind, found), "")
 
 
 def inverse(information: Numbers) -> Numbers:

@@ -30,6 +30,7 @@ def survey_regression(
     level: float = 0.95,
     offset: str | None = None,
     engine: str = "newton",
+    information: str = "expected",
 ) -> Regression:
     """Regression with design-based standard errors: R's `svyglm` and `svyolr`, and multinomial beside them.
 
@@ -48,11 +49,14 @@ def survey_regression(
         (people,) mask of the people the model is fitted to.
     df
         `design`: PSUs less strata in the domain; `design minus terms`: that, plus 1, less the columns of the
-        model (R's default; for `ordinal`, less the coefficients that are no thresholds, plus none).
+        model (R's default; the thresholds of `ordinal` count as the one intercept they stand for).
+        ASSUME: a multinomial model counts its columns once, not once per category.
     offset
         A column added to the linear predictor, such as the logarithm of a time at risk.
     engine
         `newton`, or `statsmodels` to have it fitted by both, which must agree.
+    information
+        `expected` (R's `svyglm`) or `observed`; see `fit`.
 
     Returns
     -------
@@ -79,7 +83,7 @@ def survey_regression(
         raise ValueError("survey_regression: an ordinal model has thresholds for intercepts; leave the intercept in")
     degrees(design, members, df, len(coding.columns))
     beside = None if offset is None else _offset(part, offset, family)
-    fitted = fit(coding.matrix(part), values, weight, kind, coding.columns, engine, beside)
+    fitted = fit(coding.matrix(part), values, weight, kind, coding.columns, engine, beside, information)
     empty = np.zeros((0, 0))
     return estimated(Regression(outcome, fitted, coding, part, design, members, empty, 0, df, level))
 
