@@ -481,7 +481,7 @@ def test_an_interaction_is_the_product_of_its_parts_columns(people: pd.DataFrame
         (["age", {"interaction": ["age"]}], "is not {interaction: "),
         (["age", {"interaction": ["age", "age"]}], "is not {interaction: "),
         (["age", "sex", *[{"interaction": ["age", "sex"]}] * 2], "age x sex stands there twice"),
-        ([{"variable": "visits", "as": "restricted cubic spline", "knots": 5}], "some fall together"),
+        ([{"variable": "followed", "as": "restricted cubic spline"}], "some fall together"),
         ([{"variable": "age", "as": "restricted cubic spline", "knots": 2}], "2 knots; declare 3 to 7"),
         ([{"variable": "age", "as": "restricted cubic spline", "df": 4}], "knots: ..."),
         ("event ~ age", "has a ~"),
@@ -490,7 +490,8 @@ def test_an_interaction_is_the_product_of_its_parts_columns(people: pd.DataFrame
         ("sex + cr(age, df=4)", "add constraints='center'"),
         ("np.log(gap)", "gap is missing for"),
         ("endless", "endless has infinite values"),
-        ("bogus(age)", "cannot be made into columns"),
+        ("hypot(age)", "no column 'hypot'"),
+        ("np.reshape(age, (5, -1))", "cannot be made into columns"),
     ],
 )
 def test_terms_and_formulas_that_cannot_be_are_refused(people: pd.DataFrame, terms: Any, words: str) -> None:
@@ -507,10 +508,10 @@ def test_a_restricted_cubic_spline_is_harrells(people: pd.DataFrame) -> None:
     basis = coding.matrix(grid)
     # A natural spline through the same knots spans the same curves between the outer ones.
     inside = (grid["age"] >= knots[0]) & (grid["age"] <= knots[-1])
-    natural, _ = design_matrix(
-        grid[inside],
-        f"cr(age, knots={list(knots[1:-1])}, lower_bound={knots[0]}, upper_bound={knots[-1]}, constraints='center')",
+    spline = (
+        f"cr(age, knots={knots[1:-1].tolist()}, lower_bound={knots[0]}, upper_bound={knots[-1]}, constraints='center')"
     )
+    natural, _ = design_matrix(grid[inside], spline)
     for column in basis[inside].T:
         left = column - natural @ np.linalg.lstsq(natural, column, rcond=None)[0]
         assert np.abs(left).max() < 1e-9 * np.abs(column).max()

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, logsumexp
 
-from backpain.regression.families import FAR, State
+from backpain.regression.families import State
 from backpain.regression.rows import Rows
 
 Numbers = NDArray[np.float64]
@@ -46,8 +46,8 @@ class Multinomial:
         return f"have an outcome other than {self.levels[min(empty)]}" if empty else ""
 
     def stopped(self, rows: Rows, coefficients: Numbers) -> str:
-        """Words for why the steps ended at these coefficients without settling; empty where nothing is known."""
-        return _far(self._linear(rows, coefficients))
+        """Nothing is known of why the steps ended that all families do not share."""
+        return ""
 
     def spread(self, lengths: Numbers) -> Numbers:
         """(k,) the size of what each coefficient multiplies, from the size of each column."""
@@ -145,8 +145,8 @@ class Ordinal:
         return f"have outcome {self.levels[int(outcome[0])]}" if end else ""
 
     def stopped(self, rows: Rows, coefficients: Numbers) -> str:
-        """Words for why the steps ended at these coefficients without settling; empty where nothing is known."""
-        return _far(rows.matrix[:, 1:] @ coefficients[: -(len(self.levels) - 1)])
+        """Nothing is known of why the steps ended that all families do not share."""
+        return ""
 
     def spread(self, lengths: Numbers) -> Numbers:
         """(k,) the size of what each coefficient multiplies, from the size of each column."""
@@ -243,10 +243,4 @@ def _refused(levels: tuple[str, ...], outcome: Numbers) -> str:
         return f"must be a position among {len(levels)} categories"
     if empty := sorted(set(range(len(levels))) - set(outcome.astype(int))):
         return f"{levels[empty[0]]!r} has nobody with a weight; leave that category out"
-    return ""
-
-
-def _far(eta: Numbers) -> str:
-    if np.abs(eta).max() > FAR:
-        return "separated: a combination of columns tells the outcomes apart, so coefficients run to infinity"
     return ""

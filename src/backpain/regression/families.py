@@ -19,8 +19,8 @@ from scipy.special import expit
 from backpain.regression.rows import Rows
 
 Numbers = NDArray[np.float64]
-# Linear predictors beyond which a fit that still moves is running to infinity, or a risk to 1.
-FAR, NEARLY_ONE = 15.0, 1e-3
+# A log link's linear predictor above minus this stands for a risk that runs to 1.
+NEARLY_ONE = 1e-3
 
 Elementwise = Callable[[Numbers], Numbers]
 
@@ -98,11 +98,8 @@ class Family:
 
     def stopped(self, rows: Rows, coefficients: Numbers) -> str:
         """Words for why the steps ended at these coefficients without settling; empty where nothing is known."""
-        eta = rows.linear(coefficients)
-        if self.name == "log-binomial" and eta.max() > -NEARLY_ONE:
+        if self.name == "log-binomial" and rows.linear(coefficients).max() > -NEARLY_ONE:
             return "a fitted risk reaches 1, which a log link cannot hold; choose `poisson`, whose ratios mean the same"
-        if np.abs(eta).max() > FAR:
-            return "separated: a combination of columns tells the outcomes apart, so coefficients run to infinity"
         return ""
 
     def spread(self, lengths: Numbers) -> Numbers:
@@ -183,8 +180,10 @@ def _complementary(y: Numbers, eta: Numbers) -> Pointwise:
         # hazard / risk tends to 1 where both vanish.
         share = np.where(risk > 0, hazard / risk, 1.0)
         likelihood = np.where(y > 0, np.log(risk), 0.0) - (1 - y) * hazard
-        bend = hazard - y * share + y * share**2 * np.exp(-hazard)
-    return Pointwise(likelihood, y * share - hazard, np.maximum(bend, 0.0))
+        # Written so that nothing is lost where the hazard is large and each part alone is too.
+        left = y * share * np.exp(-hazard)
+        bend = left * (share - 1) + (1 - y) * hazard
+    return Pointwise(likelihood, left - (1 - y) * hazard, np.maximum(bend, 0.0))
 
 
 def _complementary_expected(eta: Numbers) -> Numbers:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -61,9 +62,6 @@ def formula_coding(frame: pd.DataFrame, formula: str) -> FormulaCoding:
     """
     if "~" in formula:
         raise ValueError(f"formula: {formula!r} has a ~; give the right-hand side alone, and the outcome by its name")
-    if re.search(r"\bc[rc]\((?![^()]*constraints)", formula):
-        # formulaic's own splines hold the intercept, so that a model with both has no answer.
-        raise ValueError(f"formula: {formula!r} has a spline that holds the intercept; add constraints='center' to it")
     try:
         required = {str(name) for name in Formula(formula).required_variables}
     except (FormulaicError, SyntaxError) as error:
@@ -76,9 +74,23 @@ def formula_coding(frame: pd.DataFrame, formula: str) -> FormulaCoding:
             raise ValueError(f"formula: {name} has infinite values; correct them in the survey's declaration")
     try:
         made = model_matrix(formula, _known(frame, variables), context=None, na_action="raise")
-    except FormulaicError as error:
+    except (FormulaicError, ValueError) as error:
         raise ValueError(f"formula: {formula!r} cannot be made into columns: {error}") from error
+    if "Intercept" in made.model_spec.column_names and any("constraints" not in call for call in _splines(formula)):
+        # formulaic's own splines hold the intercept, so that a model with both has no answer.
+        raise ValueError(f"formula: {formula!r} has a spline that holds the intercept; add constraints='center' to it")
     return FormulaCoding(variables, made.model_spec)
+
+
+def _splines(formula: str) -> Iterator[str]:
+    """What stands between the parentheses of each `cr(...)` and `cc(...)`."""
+    for opening in re.finditer(r"\bc[rc]\(", formula):
+        depth, start = 1, opening.end()
+        for place in range(start, len(formula)):
+            depth += {"(": 1, ")": -1}.get(formula[place], 0)
+            if depth == 0:
+                yield formula[start:place]
+                break
 
 
 def _mentioned(formula: str) -> set[str]:

@@ -17,6 +17,8 @@ Numbers = NDArray[np.float64]
 MOST_STEPS, MOST_HALVINGS, TOLERANCE = 50, 30, 1e-10
 # A column that the others explain but for this share of its sum of squares is taken as their copy.
 DEPENDENT = 1e-10
+# The smallest eigenvalue of a scaled information that still says something.
+FLAT = 1e-13
 # From so many people on, the steps begin where one in so many of them would end.
 MANY, ONE_IN, NEAR = 100_000, 16, 1e-4
 
@@ -86,7 +88,7 @@ def solve(
     if not settled and start is not None:  # what a few or other weights allow may be impossible for these
         found, state, settled = _climb(rows, kind, kind.start(rows), lengths, TOLERANCE)
     if not settled:
-        return _none(kind, names, _runaway(rows, kind, names, found))
+        return _none(kind, names, _runaway(rows, kind, names, found, state))
     observed = kind.canonical or information == "observed"
     return Solution(found, state.likelihood, state.information if observed else _information(rows, kind, found), "")
 
@@ -167,15 +169,23 @@ def _climb(rows: Rows, kind: Kind, start: Numbers, lengths: Numbers, tolerance: 
 
 
 def _step(here: State) -> Numbers | None:
-    """Newton's step; None where the information is no longer positive definite."""
-    diagonal = np.diag(here.information)
-    if not (np.isfinite(here.likelihood) and np.isfinite(here.information).all() and (diagonal > 0).all()):
+    """Newton's step; None where the information is no longer finite and positive definite, or flat."""
+    if not np.isfinite(here.likelihood) or _flat(here):
         return None
-    size = np.sqrt(diagonal)
+    size = np.sqrt(np.diag(here.information))
     try:
         return np.asarray(cho_solve(cho_factor(here.information / np.outer(size, size)), here.score / size) / size)
     except LinAlgError:
         return None
+
+
+def _flat(here: State) -> bool:
+    """Whether the likelihood hardly bends in some direction, so that a step there is made of rounding."""
+    diagonal = np.diag(here.information)
+    if not (np.isfinite(here.information).all() and (diagonal > 0).all()):
+        return True
+    size = np.sqrt(diagonal)
+    return bool(np.linalg.eigvalsh(here.information / np.outer(size, size))[0] < FLAT)
 
 
 def _uphill(rows: Rows, kind: Kind, b: Numbers, step: Numbers, here: State) -> tuple[Numbers, State]:
@@ -188,7 +198,7 @@ def _uphill(rows: Rows, kind: Kind, b: Numbers, step: Numbers, here: State) -> t
     return tried, there
 
 
-def _runaway(rows: Rows, kind: Kind, names: Sequence[str], b: Numbers) -> str:
+def _runaway(rows: Rows, kind: Kind, names: Sequence[str], b: Numbers, state: State) -> str:
     """Words for a fit that runs away: the level whose outcomes are all alike where there is one."""
     for place, name in enumerate(names):
         column = rows.matrix[:, place]
@@ -197,4 +207,8 @@ def _runaway(rows: Rows, kind: Kind, names: Sequence[str], b: Numbers) -> str:
         for on in (1.0, 0.0):
             if words := kind.stuck(rows.outcome[column == on]):
                 return f"separated: all those {'who have' if on else 'without'} {name} {words}"
-    return kind.stopped(rows, b) or f"the steps did not settle within {MOST_STEPS}"
+    if words := kind.stopped(rows, b):
+        return words
+    if _flat(state):
+        return "separated: a combination of columns tells the outcomes apart, so coefficients run to infinity"
+    return f"the steps did not settle within {MOST_STEPS}"
