@@ -7,7 +7,7 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import LinAlgError, cho_factor, cho_solve, qr
+from scipy.linalg import cho_factor, cho_solve, qr
 
 from backpain.regression.families import State
 from backpain.regression.rows import Rows, blocks
@@ -17,7 +17,7 @@ Numbers = NDArray[np.float64]
 MOST_STEPS, MOST_HALVINGS, TOLERANCE = 50, 30, 1e-10
 # A column that the others explain but for this share of its sum of squares is taken as their copy.
 DEPENDENT = 1e-10
-# The smallest eigenvalue of a scaled information that still says something.
+# The smallest eigenvalue of a scaled information, and share of what it was at the start, that still says something.
 FLAT = 1e-13
 # From so many people on, the steps begin where one in so many of them would end.
 MANY, ONE_IN, NEAR = 100_000, 16, 1e-4
@@ -82,13 +82,13 @@ def solve(
     lengths = kind.spread(np.sqrt(np.einsum("ij,ij->j", few.matrix, few.matrix) / len(few.matrix)))
     if start is None and few is not rows and not _constant(few):
         few = few.contiguous()
-        near, _, settled = _climb(few, kind, kind.start(few), lengths, NEAR)
-        start = near if settled else None
-    found, state, settled = _climb(rows, kind, kind.start(rows) if start is None else start, lengths, TOLERANCE)
-    if not settled and start is not None:  # what a few or other weights allow may be impossible for these
-        found, state, settled = _climb(rows, kind, kind.start(rows), lengths, TOLERANCE)
-    if not settled:
-        return _none(kind, names, _runaway(rows, kind, names, found, state))
+        near, _, kept = _climb(few, kind, kind.start(few), lengths, NEAR)
+        start = None if kept else near
+    found, state, kept = _climb(rows, kind, kind.start(rows) if start is None else start, lengths, TOLERANCE)
+    if kept and start is not None:  # what a few or other weights allow may be impossible for these
+        found, state, kept = _climb(rows, kind, kind.start(rows), lengths, TOLERANCE)
+    if kept:
+        return _none(kind, names, _runaway(rows, kind, names, found, kept))
     observed = kind.canonical or information == "observed"
     return Solution(found, state.likelihood, state.information if observed else _information(rows, kind, found), "")
 
@@ -155,36 +155,33 @@ def _information(rows: Rows, kind: Kind, coefficients: Numbers) -> Numbers:
     return found
 
 
-def _climb(rows: Rows, kind: Kind, start: Numbers, lengths: Numbers, tolerance: float) -> tuple[Numbers, State, bool]:
-    """Newton's method until a step moves nothing: coefficients, the state there, and whether it settled."""
+def _climb(rows: Rows, kind: Kind, start: Numbers, lengths: Numbers, tolerance: float) -> tuple[Numbers, State, str]:
+    """Newton's method until a step moves nothing: coefficients, the state there, and what kept it, if anything did."""
     b, here = start, _sum(rows, kind, start)
+    begun = here
     for _ in range(MOST_STEPS):
-        step = _step(here)
-        if step is None:
+        if not np.isfinite(here.likelihood) or _flat(here, begun):
             break
+        step = _step(here)
         if np.abs(step * lengths).max() <= tolerance * (1 + np.abs(b * lengths).max()):
-            return b + step, here, True
+            return b + step, here, ""
         b, here = _uphill(rows, kind, b, step, here)
-    return b, here, False
+    return b, here, "flat" if _flat(here, begun) else "steps"
 
 
-def _step(here: State) -> Numbers | None:
-    """Newton's step; None where the information is no longer finite and positive definite, or flat."""
-    if not np.isfinite(here.likelihood) or _flat(here):
-        return None
+def _step(here: State) -> Numbers:
+    """Newton's step, columns scaled first so that those of any size keep their digits."""
     size = np.sqrt(np.diag(here.information))
-    try:
-        return np.asarray(cho_solve(cho_factor(here.information / np.outer(size, size)), here.score / size) / size)
-    except LinAlgError:
-        return None
+    factor = cho_factor(here.information / np.outer(size, size))
+    return np.asarray(cho_solve(factor, here.score / size) / size)
 
 
-def _flat(here: State) -> bool:
-    """Whether the likelihood hardly bends in some direction, so that a step there is made of rounding."""
-    diagonal = np.diag(here.information)
-    if not (np.isfinite(here.information).all() and (diagonal > 0).all()):
+def _flat(here: State, begun: State) -> bool:
+    """Whether the likelihood hardly bends in some direction any more, so that a step there is made of rounding."""
+    now, before = np.diag(here.information), np.diag(begun.information)
+    if not (np.isfinite(here.information).all() and (now > FLAT * before).all() and (now > 0).all()):
         return True
-    size = np.sqrt(diagonal)
+    size = np.sqrt(now)
     return bool(np.linalg.eigvalsh(here.information / np.outer(size, size))[0] < FLAT)
 
 
@@ -198,7 +195,7 @@ def _uphill(rows: Rows, kind: Kind, b: Numbers, step: Numbers, here: State) -> t
     return tried, there
 
 
-def _runaway(rows: Rows, kind: Kind, names: Sequence[str], b: Numbers, state: State) -> str:
+def _runaway(rows: Rows, kind: Kind, names: Sequence[str], b: Numbers, kept: str) -> str:
     """Words for a fit that runs away: the level whose outcomes are all alike where there is one."""
     for place, name in enumerate(names):
         column = rows.matrix[:, place]
@@ -209,6 +206,6 @@ def _runaway(rows: Rows, kind: Kind, names: Sequence[str], b: Numbers, state: St
                 return f"separated: all those {'who have' if on else 'without'} {name} {words}"
     if words := kind.stopped(rows, b):
         return words
-    if _flat(state):
+    if kept == "flat":
         return "separated: a combination of columns tells the outcomes apart, so coefficients run to infinity"
     return f"the steps did not settle within {MOST_STEPS}"
