@@ -182,10 +182,10 @@ def ratios(numerator: Numbers, denominator: Numbers | None, groups: Groups, desi
     above, people = sums.of(numerator), sums.people
     below = sums.of(None) if denominator is None else sums.of(denominator)
     _refuse_weightless(groups[1], people)
-    whole = below.sum(0)
+    whole = sums.full @ below
     if (whole == 0).any():
         raise ValueError("ratio: the denominator adds up to zero in this domain")
-    value = above.sum(0) / whole
+    value = sums.full @ above / whole
     if isinstance(design, Replicated):
         matrix = design.spread(design.factor.T @ above / (design.factor.T @ below), value)
     else:
@@ -193,7 +193,7 @@ def ratios(numerator: Numbers, denominator: Numbers | None, groups: Groups, desi
     effect = np.full(len(value), math.nan)
     if denominator is None:
         squares = above if share else sums.of(numerator**2)
-        effect = _design_effect(np.diag(matrix), value, squares.sum(0) / whole, people.sum(0))
+        effect = _design_effect(np.diag(matrix), value, sums.full @ squares / whole, people.sum(0))
     return Domains(
         groups[1], value, matrix, design.freedom_of(sums.held), people.sum(0), effect, design, sums.held, share
     )
@@ -204,7 +204,7 @@ def totals(values: Numbers, groups: Groups, design: Sampling) -> Domains:
     sums = _Sums(design, groups)
     above = sums.of(values)
     _refuse_weightless(groups[1], sums.people)
-    value = above.sum(0)
+    value = sums.full @ above
     if isinstance(design, Replicated):
         matrix = design.spread(design.factor.T @ above, value)
     else:
@@ -226,7 +226,7 @@ def shares(groups: Groups, design: Sampling) -> Domains:
         raise ValueError("domain: nobody in it has a weight above zero; widen the domain")
     above = sums.of(None)
     below = above.sum(axis=1, keepdims=True)
-    value = above.sum(0) / above.sum()
+    value = sums.full @ above / (sums.full @ below)
     held = np.asarray(sums.held.any(axis=1))[:, None]
     if isinstance(design, Replicated):
         matrix = design.spread(design.factor.T @ above / (design.factor.T @ below), value)
@@ -245,12 +245,12 @@ class _Sums:
         code, names = groups
         replicated = isinstance(design, Replicated)
         self.weight = design.base if isinstance(design, Replicated) else design.weight
-        self.shape = (len(design.factor) if isinstance(design, Replicated) else design.units, len(names))
+        self.full = design.full if isinstance(design, Replicated) else np.ones(design.units)
+        self.shape = (len(self.full), len(names))
         self.inside = slice(None) if code.size == 0 or code.min() >= 0 else code >= 0
         self.weight = self.weight[self.inside]
         place = design.unit[self.inside]
         self.place = place if len(names) == 1 else place * len(names) + code[self.inside]
-        # A survey's replicate weights stand for the people whose full-sample weight is above zero.
         counted = (design.weight[self.inside] if replicated else self.weight) > 0
         self.people = self._table(counted).astype(np.intp)
 

@@ -21,16 +21,17 @@ class RaoScott(NamedTuple):
     ----------
     statistic, numerator_df, denominator_df, p
         The second-order corrected F (Thomas and Rao 1987, JASA 82:630), as R's `svychisq(statistic = "F")`.
-    first_order, first_order_df, first_order_p
-        Pearson's X2 over the mean design effect, as `statistic = "Chisq"`.
+    pearson, pearson_df, first_order_p
+        Pearson's X2 of the weighted shares as if of a simple random sample, and the chi-squared p of it over the
+        mean design effect, as `statistic = "Chisq"`.
     """
 
     statistic: float
     numerator_df: float
     denominator_df: float
     p: float
-    first_order: float
-    first_order_df: int
+    pearson: float
+    pearson_df: int
     first_order_p: float
 
 
@@ -67,15 +68,15 @@ def rao_scott(rows: ArrayLike, columns: ArrayLike, design: Sampling, domain: Arr
     first, second = float(np.trace(effects)), float(np.trace(effects @ effects))
     pearson = people * _pearson(p.reshape(len(row_names), width))
     df, nu = first**2 / second, int(table.df[0])
-    statistic, one = pearson / first, pearson / (first / len(effects))
+    statistic, corrected = pearson / first, pearson / (first / len(effects))
     return RaoScott(
         statistic,
         df,
         df * nu,
         float(f.sf(statistic, df, df * nu)),
-        one,
+        pearson,
         len(effects),
-        float(chi2.sf(one, len(effects))),
+        float(chi2.sf(corrected, len(effects))),
     )
 
 

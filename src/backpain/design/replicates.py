@@ -27,9 +27,10 @@ class Replicated:
     ----------
     weight
         (people,) the full-sample weights.
-    base, unit, factor
-        Replicate r weighs person i by base[i] * factor[unit[i], r]: weights made here share a factor within
-        each PSU; those given by a survey have a row of factors for each person and a base of 1.
+    base, unit, full, factor
+        Replicate r weighs person i by base[i] * factor[unit[i], r], and the full sample by base[i] *
+        full[unit[i]]: weights made here share a factor within each PSU; those given by a survey have a row of
+        factors for each person and a base of 1.
     scale
         (replicates,) what the squared deviation of each replicate counts.
     centre
@@ -43,6 +44,7 @@ class Replicated:
     weight: Numbers
     base: Numbers
     unit: Codes
+    full: Numbers
     factor: Numbers
     scale: Numbers
     centre: str = "replicates"
@@ -65,7 +67,7 @@ class Replicated:
 
     def degrees_of_freedom_in(self, domain: ArrayLike | None = None) -> int:
         """Rank of the replicate weights of the domain's members, less 1 (R's `degf` of a subset)."""
-        members = self.members(domain) & (self.base > 0)
+        members = self.members(domain) & (self.weight > 0)
         return int(self.freedom_of(np.bincount(self.unit[members], minlength=len(self.factor))[:, None] > 0)[0])
 
     def freedom_of(self, held: Marks) -> Codes:
@@ -150,7 +152,7 @@ def given(
     if (factor == factor[:, :1]).all():
         raise ValueError("replicate weights: all replicates are the same, so they show no variance")
     people = len(frame)
-    return Replicated(full, np.ones(people), np.arange(people), factor, scales, centre, "given", df)
+    return Replicated(full, np.ones(people), np.arange(people), full, factor, scales, centre, "given", df)
 
 
 def _rank(factor: Numbers) -> int:
