@@ -5,6 +5,7 @@ the score and the information at the converged fit (Binder 1983, Int Stat Rev 51
 """
 
 from backpain.regression.logistic import Logistic, logistic
+from backpain.regression.many import Batch, Block, Extra, Many, logistic_many, probability
 from backpain.regression.survey import DEGREES, survey_logistic
 from backpain.regression.terms import (
     FORMS,
@@ -20,12 +21,18 @@ __all__ = [
     "DEGREES",
     "FORMS",
     "INTERCEPT",
+    "Batch",
+    "Block",
     "Coding",
+    "Extra",
     "Logistic",
+    "Many",
     "Term",
     "coding_of",
     "counterfactual",
     "design_matrix",
     "logistic",
+    "logistic_many",
+    "probability",
     "survey_logistic",
 ]
