@@ -81,6 +81,25 @@ class Refits:
         )
         return first, second
 
+    def reasons(self, lost: Marks) -> list[str]:
+        """Why each of the (replicates,) marked has no estimate, as far as models that were fitted can tell."""
+        fitted: dict[str, Many | None] = {
+            "propensity": self.__dict__.get("propensity"),
+            "retention": self.__dict__.get("retention"),
+            "outcome": self.pooled.many if "pooled" in self.__dict__ else None,
+        }
+        if "by_arm" in self.__dict__:
+            fitted |= {
+                f"outcome of the {arm}": model.many
+                for arm, model in zip(("treated", "untreated"), self.by_arm, strict=True)
+            }
+        return [
+            f"{name}: {many.failed[place]}"
+            for place in np.flatnonzero(lost).tolist()
+            for name, many in fitted.items()
+            if many is not None and place in many.failed
+        ]
+
     def _outcome(self, matrix: Numbers, names: list[str], who: Marks) -> Outcome:
         trial, batch = self.nuisance.trial, Batch.of(self.design, who)
         retention = np.where(trial.followed, self.nuisance.retention, 1.0)

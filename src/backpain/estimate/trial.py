@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -97,9 +98,11 @@ def rows_of(
     reason, covariance = found.reason, np.empty((0, 0))
     if not reason and refits is not None:
         values = REPLICATED[name](refits)
-        lost = int((~np.isfinite(values).all(axis=1)).sum())
-        if lost:
-            reason = f"replicates: {lost} of {len(values)} give no estimate"
+        lost = np.asarray(~np.isfinite(values).all(axis=1))
+        if lost.any():
+            told = Counter(refits.reasons(lost)).most_common(1)
+            reason = f"replicates: {int(lost.sum())} of {len(values)} give no estimate"
+            reason += f" (mostly {told[0][0]})" if told else ""
         else:
             covariance = refits.design.spread(values, found.value)
     elif not reason and isinstance(design, Design):
