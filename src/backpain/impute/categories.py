@@ -70,36 +70,48 @@ class Cells:
         """(groups, levels - 1) rows of each group that have each level."""
         return self.by_group(self.hit * self.share).T
 
-    def by_group(self, values: Numbers) -> Numbers:
-        """(k, groups) sums of the columns of values (k, people) over each group."""
+    @cached_property
+    def starts(self) -> Codes:
+        """Where each group that has a row begins."""
         assert self.group is not None
-        people = len(self.group) - int((self.group < 0).sum())
-        ordered = self.group[:people]
-        starts = np.flatnonzero(np.diff(ordered, prepend=-1))
-        held = ordered[starts]
+        return np.flatnonzero(np.diff(self.group, prepend=-1) * (self.group >= 0))
+
+    def by_group(self, values: Numbers) -> Numbers:
+        """(k, groups) sums of the columns of values (k, rows) over each group; pseudo-observations have none."""
+        assert self.group is not None
+        people = len(self.group) if self.group[-1] >= 0 else int(np.argmax(self.group < 0))
         sums = np.zeros((len(values), self.groups))
-        sums[:, held] = np.add.reduceat(values[:, :people], starts, axis=1)
+        sums[:, self.group[self.starts]] = np.add.reduceat(values[:, :people], self.starts, axis=1)
         return sums
 
 
 @dataclass(frozen=True)
 class Factor:
-    """Factorised information: coefficients (level by level), and group intercepts eliminated from them."""
+    """Factorised information: coefficients (level by level), and group intercepts eliminated from them.
+
+    Attributes
+    ----------
+    lower, scale
+        Cholesky factor of the scaled information of the coefficients, and the scale.
+    across, spread
+        (groups, levels - 1, coefficients) information between intercepts and coefficients, and (groups, levels - 1,
+        levels - 1) inverse information of the intercepts; None without groups.
+    """
 
     lower: Numbers
     scale: Numbers
     across: Numbers | None = None
-    within: Numbers | None = None
+    spread: Numbers | None = None
 
     def solve(self, score: Numbers, pulled: Numbers | None) -> tuple[Numbers, Numbers | None]:
         """Newton's step for the scores of coefficients (q, columns) and intercepts (groups, q)."""
         flat = score.ravel()
-        if pulled is None or self.within is None or self.across is None:
+        if pulled is None or self.spread is None or self.across is None:
             return self._down(flat).reshape(score.shape), None
-        eased = np.linalg.solve(self.within, pulled[:, :, None])[:, :, 0]
-        step = self._down(flat - np.einsum("gak,ga->k", self.across, eased))
+        eased = (self.spread @ pulled[:, :, None])[:, :, 0]
+        step = self._down(flat - eased.ravel() @ self.across.reshape(-1, len(flat)))
         back = pulled - self.across @ step
-        return step.reshape(score.shape), np.linalg.solve(self.within, back[:, :, None])[:, :, 0]
+        return step.reshape(score.shape), (self.spread @ back[:, :, None])[:, :, 0]
 
     def _down(self, flat: Numbers) -> Numbers:
         half = solve_triangular(self.lower, flat / self.scale, lower=True, check_finite=False)
@@ -109,12 +121,10 @@ class Factor:
         """Deviations from the mode: coefficients (q, columns) and, given them, intercepts (groups, q)."""
         z = rng.standard_normal(len(self.lower))
         step = solve_triangular(self.lower, z, lower=True, trans=1, check_finite=False) / self.scale
-        if self.within is None or self.across is None:
+        if self.spread is None or self.across is None:
             return step.reshape(shape), None
-        noise = rng.standard_normal((len(self.within), shape[0], 1))
-        rooted = np.linalg.cholesky(self.within)
-        own = np.linalg.solve(rooted.transpose(0, 2, 1), noise)
-        pulled = np.linalg.solve(self.within, (self.across @ step)[:, :, None])
+        own = np.linalg.cholesky(self.spread) @ rng.standard_normal((len(self.spread), shape[0], 1))
+        pulled = self.spread @ (self.across @ step)[:, :, None]
         return step.reshape(shape), (own - pulled)[:, :, 0]
 
     @property
@@ -178,7 +188,9 @@ def climb(cells: Cells, start: Mode | None = None, gain: float = GAIN, moved: fl
             factor, far = information(cells, here.probability), 0.0
         score, pulled = _scores(cells, here.probability, u)
         step, shift = factor.solve(score, pulled)
-        worth = float((score * step).sum()) + (0.0 if shift is None or pulled is None else float((pulled * shift).sum()))
+        worth = float((score * step).sum()) + (
+            0.0 if shift is None or pulled is None else float((pulled * shift).sum())
+        )
         if worth < gain:
             break
         if worth > last / 3 and not fresh:
@@ -280,9 +292,11 @@ def information(cells: Cells, probability: Numbers) -> Factor:
 
 def _factorised(matrix: Numbers, across: Numbers | None, within: Numbers | None) -> Factor:
     size = len(matrix)
+    spread: Numbers | None = None
     if across is not None and within is not None:
         across = across.reshape(len(within), -1, size)
-        eased = np.linalg.solve(np.linalg.cholesky(within), across).reshape(-1, size)
+        spread = np.asarray(np.linalg.inv(within), dtype=np.float64)
+        eased = (np.linalg.cholesky(spread).transpose(0, 2, 1) @ across).reshape(-1, size)
         matrix = matrix - eased.T @ eased
     scale = np.sqrt(np.diag(matrix).clip(0))
     if not (scale > 0).all():
@@ -293,4 +307,4 @@ def _factorised(matrix: Numbers, across: Numbers | None, within: Numbers | None)
         raise NotFitted("the information is singular") from error
     if np.diag(lower).min() ** 2 < FLAT:
         raise NotFitted("the information is nearly singular")
-    return Factor(lower, scale, across, within)
+    return Factor(lower, scale, across, spread)

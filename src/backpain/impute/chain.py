@@ -64,9 +64,7 @@ Note = tuple[str, str, str, int]
 class Chain:
     """One chain: its board, its targets, its random numbers, and what it notes."""
 
-    def __init__(
-        self, board: Board, targets: list[Target], plan: ImputationPlan, rng: np.random.Generator
-    ) -> None:
+    def __init__(self, board: Board, targets: list[Target], plan: ImputationPlan, rng: np.random.Generator) -> None:
         """Start with values drawn at random from those observed."""
         self.board, self.targets, self.plan, self.rng = board.copy(), targets, plan, rng
         self.notes: dict[tuple[str, str, str], set[int]] = {}
@@ -77,10 +75,11 @@ class Chain:
 
     def run(self, record: Callable[[int, Target], None]) -> None:
         """All iterations; `record` is told after each visit to a variable."""
-        for self.iteration in range(1, self.plan.iterations + 1):
+        for iteration in range(1, self.plan.iterations + 1):
+            self.iteration = iteration
             for target in self.targets:
                 self.visit(target)
-                record(self.iteration, target)
+                record(iteration, target)
 
     def visit(self, target: Target) -> None:
         """Draw the missing values of one variable given everything else."""

@@ -46,9 +46,7 @@ class Factor:
 
     def deviation(self, z: Numbers) -> Numbers:
         """Normal draws with the inverse cross product as covariance, from standard normal z."""
-        return np.asarray(
-            solve_triangular(self.lower, z, lower=True, trans=1, check_finite=False) / self.scale
-        )
+        return np.asarray(solve_triangular(self.lower, z, lower=True, trans=1, check_finite=False) / self.scale)
 
 
 def factorise(gram: Numbers) -> Factor:

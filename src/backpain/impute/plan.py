@@ -104,9 +104,7 @@ class ImputationPlan:
                 )
         for name, method in self.impute.items():
             if method not in METHODS:
-                raise ValueError(
-                    f"impute: {name} by {method!r} is not known; choose one of {', '.join(METHODS)}"
-                )
+                raise ValueError(f"impute: {name} by {method!r} is not known; choose one of {', '.join(METHODS)}")
         for count, least in (("m", 2), ("iterations", 1), ("donors", 1), ("seed", 0)):
             if getattr(self, count) < least:
                 raise ValueError(f"impute: {count} is {getattr(self, count)}; it must be {least} or more")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -67,7 +68,7 @@ def impute(
             # Spawned as SeedSequence(seed).spawn(...) would: a stream for each imputation and panel.
             rng = np.random.default_rng(np.random.SeedSequence(plan.seed, spawn_key=(number, place)))
             chain = Chain(board, _targets(part, own, panel), plan, rng)
-            chain.run(lambda iteration, target, at=(number, panel): recorder.trace(at, iteration, target))
+            chain.run(partial(recorder.trace, (number, panel)))
             recorder.keep((number, panel), chain, rows)
     return recorder.imputations(len(frame))
 

@@ -59,7 +59,7 @@ class Variable:
     def columns(self, drawn: Codes | Numbers) -> Numbers:
         """(columns, rows) how values enter the other models: codes, or numbers for `normal`."""
         if self.method == "normal":
-            return ((drawn - self.centre) / self.spread)[None, :]
+            return np.asarray((drawn - self.centre) / self.spread, dtype=np.float64)[None, :]
         return np.ascontiguousarray(self.table[drawn.astype(np.intp)].T)
 
     def of(self, rows: Codes) -> Variable:
