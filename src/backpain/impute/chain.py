@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from scipy.linalg import LinAlgError
 
 from backpain.impute.board import Board
-from backpain.impute.categories import Cells, Mode, NotFitted, climb, probabilities
+from backpain.impute.categories import Mode, climb, draw, probabilities, resample
+from backpain.impute.information import Cells, NotFitted
 from backpain.impute.numbers import Line, draw_grouped_line, draw_line, match
 from backpain.impute.perfect import FAR, empty_cells, pseudo_observations
 from backpain.impute.plan import ImputationPlan
@@ -25,6 +26,7 @@ FIRST_VARIANCE = 0.1
 DEPENDENT = 1e-9
 # What the notes tell.
 LEFT_OUT, SEPARATED, ONE_LEVEL = "column left out", "perfect prediction", "one value only"
+TOGETHER = "several columns together"
 
 
 @dataclass
@@ -88,14 +90,14 @@ class Chain:
             return
         if target.columns is None:
             self._choose(target)
-        draw = self._categories if target.variable.categorical else self._numbers
+        way = self._categories if target.variable.categorical else self._numbers
         try:
-            drawn = draw(target)
+            drawn = way(target)
         except (NotFitted, LinAlgError):
             # Columns may have become copies of one another as values changed: choose anew, once.
             self._choose(target)
             try:
-                drawn = draw(target)
+                drawn = way(target)
             except (NotFitted, LinAlgError) as error:
                 raise ValueError(
                     f"impute: the model of {target.variable.name} cannot be fitted in iteration {self.iteration} "
@@ -156,54 +158,49 @@ class Chain:
 
     def _categories(self, target: Target) -> Codes:
         seen, blank = self._sides(target)
-        mode = self._fit(target, seen)
+        mode, cells = self._fit(target, seen)
         target.mode = mode
-        step, shift = mode.factor.draw(self.rng, mode.coefficients.shape)
+        resampled = target.pseudo and self.plan.augment == "where needed"
+        b, u = resample(cells, mode, self.rng) if resampled else draw(mode, self.rng)[:2]
         own = None
-        if mode.intercepts is not None and shift is not None:
-            drawn = mode.intercepts + shift
-            q = drawn.shape[1]
-            squares = float((drawn * drawn).sum() - (drawn.sum(axis=1) ** 2).sum() / (q + 1))
-            target.variance = self._variance(squares, target.groups * q)
-            own = drawn.T[:, target.group[target.blank]]
-        share, _ = probabilities(blank, mode.coefficients + step, own)
-        # The first level takes what the others leave, at the end of the line.
+        if u is not None:
+            squares = float((u * u).sum() - (u.sum(axis=1) ** 2).sum() / (u.shape[1] + 1))
+            target.variance = self._variance(squares, u.size)
+            own = u.T[:, target.group[target.blank]]
+        share, _ = probabilities(blank, b, own)
         return _pick(share, self.rng.random(len(target.blank)))
 
-    def _fit(self, target: Target, x: Numbers) -> Mode:
+    def _fit(self, target: Target, x: Numbers) -> tuple[Mode, Cells]:
         levels = len(target.variable.levels)
         code = target.variable.code[target.seen]
-        cells = empty_cells(x, code, levels)
+        empty = empty_cells(x, code, levels)
         named = self.board.names()
         assert target.columns is not None
-        for cell in cells:
-            self._note(target, SEPARATED, named[target.columns[cell]])
-        pseudo = bool(cells) or self.plan.augment == "as mice"
-        if not pseudo:
-            mode = self._attempt(target, x, code, False)
+        for column in empty:
+            self._note(target, SEPARATED, named[target.columns[column]])
+        if not empty and self.plan.augment != "as mice":
+            cells = self._cells(target, x, code, False)
+            mode = self._attempt(target, cells, False)
             if mode is not None:
-                return mode
-            self._note(target, SEPARATED, "several columns together")
-        mode = self._attempt(target, x, code, True)
+                return mode, cells
+            self._note(target, SEPARATED, TOGETHER)
+        cells = self._cells(target, x, code, True)
+        mode = self._attempt(target, cells, True)
         if mode is None:
             raise NotFitted("no maximum, even with pseudo-observations")
-        return mode
+        return mode, cells
 
-    def _attempt(self, target: Target, x: Numbers, code: Codes, pseudo: bool) -> Mode | None:
-        """Fit, with or without pseudo-observations; None where the fit runs away."""
-        cells = self._cells(target, x, code, pseudo)
+    def _attempt(self, target: Target, cells: Cells, pseudo: bool) -> Mode | None:
+        """Fit, from the last iteration's place and then from none; None where the fit runs away."""
         start = target.mode if target.pseudo == pseudo else None
         target.pseudo = pseudo
-        try:
-            mode = climb(cells, start)
-        except NotFitted:
-            if start is None:
-                return None
+        for place in (start, None):
             try:
-                mode = climb(cells)
+                mode = climb(cells, place)
             except NotFitted:
-                return None
-        return mode if pseudo or mode.farthest < FAR else None
+                continue
+            return mode if pseudo or mode.farthest < FAR else None
+        return None
 
     def _cells(self, target: Target, x: Numbers, code: Codes, pseudo: bool) -> Cells:
         levels, share, group = len(target.variable.levels), np.ones(len(code)), None

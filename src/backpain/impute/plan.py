@@ -47,8 +47,9 @@ class ImputationPlan:
     augment
         What happens under perfect prediction. `where needed`: a model that has it, and no other, gets
         pseudo-observations of total weight p + 1, shared among the levels as they were observed (Clogg and
-        others 1991, J Am Stat Assoc 86:68). `as mice`: every model gets them, each level the same (White,
-        Daniel and Royston 2010, Comput Stat Data Anal 54:2267), which draws rare levels towards equal shares.
+        others 1991, J Am Stat Assoc 86:68), and its coefficients are drawn by resampling, because no normal is
+        close to them. `as mice`: every model gets them, each level the same (White, Daniel and Royston 2010,
+        Comput Stat Data Anal 54:2267), which draws rare levels towards equal shares, and a normal draw.
     m, iterations, donors, seed
         Imputations, rounds through the variables, donors of predictive mean matching, seed of them all.
     """
