@@ -15,9 +15,12 @@ Numbers = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class WaldTest:
-    """A pooled Wald test: F with df and df_denominator, its p, and the average relative increase in variance."""
+    """A pooled Wald test: an F of df and df_denominator, its p, and the average relative increase in variance.
 
-    F: float
+    `df_rule` names the rule behind df_denominator: Li-Raghunathan-Rubin, Reiter or Barnard-Rubin.
+    """
+
+    statistic: float
     df: int
     df_denominator: float
     p: float
