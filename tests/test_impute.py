@@ -301,6 +301,22 @@ def test_another_frame_is_not_completed() -> None:
         completed(frame, imputations, 3)
 
 
+def test_people_without_gaps_are_returned_as_they_are() -> None:
+    frame = made(300, missing=0.0)
+    imputations = impute(frame, plan())
+    assert imputations.values.empty
+    assert imputations.numbers == (1, 2)
+    pd.testing.assert_frame_equal(completed(frame, imputations, 2), frame)
+    assert gather([impute(frame, plan(), [number]) for number in (2, 1)]).numbers == (1, 2)
+
+
+def test_a_number_with_more_columns_than_people_is_refused() -> None:
+    frame = made(60, missing=0.3)
+    wide = pd.DataFrame(np.random.default_rng(3).normal(size=(60, 80)), columns=[f"x{place}" for place in range(80)])
+    with pytest.raises(ValueError, match=r"bmi is known for .* people and its model has 85 columns"):
+        impute(pd.concat([frame, wide], axis=1), one_gap(predictors=tuple(wide.columns)))
+
+
 # The same bytes
 
 
@@ -329,7 +345,7 @@ def test_parts_that_do_not_belong_together_are_not_gathered() -> None:
     with pytest.raises(ValueError, match="hold one twice"):
         gather([part, part])
     with pytest.raises(ValueError, match="different people or variables"):
-        gather([part, Imputations(part.values, part.trace, part.notes, part.categories, 299)])
+        gather([part, Imputations(part.values, part.trace, part.notes, part.categories, 299, (2,))])
     with pytest.raises(ValueError, match="no imputations"):
         gather([])
     with pytest.raises(ValueError, match="some of 1 to m = 2"):

@@ -15,7 +15,9 @@ INTERCEPT, WEIGHT = "(intercept)", "(survey weight)"
 
 @dataclass
 class Board:
-    """All columns of all models for the people at hand; a chain works on its own copy.
+    """All columns of all models for the people at hand.
+
+    A chain begins by writing every missing cell, so chains may follow one another on one board.
 
     Attributes
     ----------
@@ -31,10 +33,6 @@ class Board:
     places: dict[str, slice]
     products: list[tuple[str, str, slice]]
 
-    def copy(self) -> Board:
-        """The same board to write on."""
-        return Board(self.matrix.copy(), self.places, self.products)
-
     def write(self, name: str, rows: Codes, columns: Numbers) -> None:
         """Enter new values of some people for a variable and its products; columns is (columns, rows)."""
         place = self.places[name]
@@ -43,6 +41,14 @@ class Board:
             if name in (first, second):
                 a, b = (self.matrix[self.places[part], :][:, rows] for part in (first, second))
                 self.matrix[spot.start : spot.stop, rows] = _times(a, b)
+
+    def read(self, columns: Codes, rows: Codes) -> Numbers:
+        """(columns, rows) some columns of some people, copied one by one so that nothing larger is held."""
+        part = np.empty((len(columns), len(rows)))
+        for place, column in enumerate(columns):
+            # Positions are known to be inside; `clip` lets NumPy write without a buffer.
+            np.take(self.matrix[column], rows, out=part[place], mode="clip")
+        return part
 
     def columns_for(self, name: str) -> Codes:
         """The rows of `matrix` that predict a variable: all but its own and its products."""

@@ -27,11 +27,24 @@ CANDIDATES = 50
 
 @dataclass(frozen=True)
 class Mode:
-    """Where the posterior is highest: coefficients (levels - 1, columns), intercepts (groups, levels - 1)."""
+    """Where the posterior is highest.
+
+    Attributes
+    ----------
+    coefficients, intercepts
+        (levels - 1, columns) and (groups, levels - 1).
+    factor
+        The information there.
+    variance
+        Of the intercepts, as it was given.
+    farthest
+        Largest log-odds of a row, intercepts apart.
+    """
 
     coefficients: Numbers
     intercepts: Numbers | None
     factor: Factor
+    variance: float
     farthest: float
 
 
@@ -66,7 +79,7 @@ def climb(cells: Cells, start: Mode | None = None, gain: float = GAIN, moved: fl
     q, p = len(cells.hit), len(cells.x)
     b = np.zeros((q, p)) if start is None else start.coefficients
     u = _first_intercepts(cells, start)
-    factor = None if start is None else start.factor
+    factor = start.factor if start is not None and 0.5 < start.variance / cells.variance < 2 else None
     here = _at(cells, b, u)
     far, last = 0.0, np.inf
     for _ in range(MOST_STEPS):
@@ -92,7 +105,7 @@ def climb(cells: Cells, start: Mode | None = None, gain: float = GAIN, moved: fl
     if far > moved:
         factor = information(cells, here.probability)
     assert factor is not None
-    return Mode(b, u, factor, float(np.abs(b @ cells.x).max()))
+    return Mode(b, u, factor, cells.variance, float(np.abs(b @ cells.x).max()))
 
 
 def draw(mode: Mode, rng: np.random.Generator) -> tuple[Numbers, Numbers | None, float]:

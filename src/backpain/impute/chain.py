@@ -68,7 +68,7 @@ class Chain:
 
     def __init__(self, board: Board, targets: list[Target], plan: ImputationPlan, rng: np.random.Generator) -> None:
         """Start with values drawn at random from those observed."""
-        self.board, self.targets, self.plan, self.rng = board.copy(), targets, plan, rng
+        self.board, self.targets, self.plan, self.rng = board, targets, plan, rng
         self.notes: dict[tuple[str, str, str], set[int]] = {}
         self.iteration = 0
         for target in targets:
@@ -118,16 +118,21 @@ class Chain:
     def _choose(self, target: Target) -> None:
         """Leave out columns that are constant, or copies of earlier ones, among those with a value."""
         columns = self.board.columns_for(target.variable.name)
-        x = self.board.matrix[columns][:, target.seen]
+        x = self.board.read(columns, target.seen)
         kept = independent(x @ x.T)
         names = self.board.names()
+        if not target.variable.categorical and kept.sum() >= len(target.seen):
+            raise ValueError(
+                f"impute: {target.variable.name} is known for {len(target.seen)} people and its model has "
+                f"{len(columns)} columns, so nothing tells its spread; give it fewer predictors"
+            )
         for column in columns[~kept]:
             self._note(target, LEFT_OUT, names[column])
         target.columns, target.mode = columns[kept], None
 
     def _sides(self, target: Target) -> tuple[Numbers, Numbers]:
-        part = self.board.matrix[target.columns]
-        return part.take(target.seen, axis=1), part.take(target.blank, axis=1)
+        assert target.columns is not None
+        return self.board.read(target.columns, target.seen), self.board.read(target.columns, target.blank)
 
     def _numbers(self, target: Target) -> Codes | Numbers:
         seen, blank = self._sides(target)

@@ -34,6 +34,8 @@ class Imputations:
         The variables whose values are positions of levels.
     people
         Rows of the frame.
+    numbers
+        The imputations at hand, in order.
     """
 
     values: pd.DataFrame
@@ -41,11 +43,7 @@ class Imputations:
     notes: pd.DataFrame
     categories: tuple[str, ...]
     people: int
-
-    @property
-    def numbers(self) -> list[int]:
-        """The imputations at hand."""
-        return sorted(int(number) for number in self.trace["imputation"].unique())
+    numbers: tuple[int, ...]
 
 
 def gather(parts: Sequence[Imputations]) -> Imputations:
@@ -71,7 +69,7 @@ def gather(parts: Sequence[Imputations]) -> Imputations:
         .astype(dict(getattr(parts[0], name).dtypes))
         for name in ("values", "trace", "notes")
     )
-    return Imputations(values, trace, notes, parts[0].categories, parts[0].people)
+    return Imputations(values, trace, notes, parts[0].categories, parts[0].people, tuple(sorted(numbers)))
 
 
 def completed(frame: pd.DataFrame, imputations: Imputations, number: int) -> pd.DataFrame:
@@ -88,7 +86,7 @@ def completed(frame: pd.DataFrame, imputations: Imputations, number: int) -> pd.
         If there is no such imputation, or the frame is not the one that was imputed.
     """
     if number not in imputations.numbers:
-        raise ValueError(f"impute: there is no imputation {number}; at hand are {imputations.numbers}")
+        raise ValueError(f"impute: there is no imputation {number}; at hand are {list(imputations.numbers)}")
     if len(frame) != imputations.people:
         raise ValueError(f"impute: {len(frame)} people for imputations of {imputations.people}; give the same frame")
     whole = frame.copy()
@@ -135,7 +133,7 @@ def r_hat(trace: pd.DataFrame) -> pd.DataFrame:
     ValueError
         With fewer chains or iterations.
     """
-    last = int(trace["iteration"].max())
+    last = 0 if trace.empty else int(trace["iteration"].max())
     late = trace[trace["iteration"] > last // 2]
     kept = last - last // 2
     if kept < 2 or trace["imputation"].nunique() < 2:

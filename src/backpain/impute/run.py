@@ -31,7 +31,8 @@ def impute(
 
     Every variable's model holds all others, the survey weight, the design and panel effects declared, and the
     product of treatment and outcome. An outcome that is missing and not declared is drawn along, so that the others
-    may depend on it, and then left missing (von Hippel 2007, Sociol Methodol 37:83).
+    may depend on it, and then left missing (von Hippel 2007, Sociol Methodol 37:83). A frame without gaps gives m
+    copies of itself.
 
     Parameters
     ----------
@@ -41,7 +42,8 @@ def impute(
         What is declared.
     numbers
         Which of the imputations 1 to m to make; None makes all. Each depends on the seed and its own number alone,
-        so jobs that make them one by one give the same bytes as one that makes them all.
+        so jobs that make them one by one give the same bytes as one that makes them all (on one machine: another
+        linear-algebra library may round otherwise).
     stratum, cluster, weight
         Columns of the design; None where the sample had none.
 
@@ -70,7 +72,7 @@ def impute(
             chain = Chain(board, _targets(part, own, panel), plan, rng)
             chain.run(partial(recorder.trace, (number, panel)))
             recorder.keep((number, panel), chain, rows)
-    return recorder.imputations(len(frame))
+    return recorder.imputations(len(frame), sorted(chosen))
 
 
 def _weights(frame: pd.DataFrame, column: str | None, plan: ImputationPlan) -> Numbers | None:
@@ -184,7 +186,7 @@ class _Recorder:
         for (name, what, column), iterations in chain.notes.items():
             self.notes.append((number, panel, name, what, column, len(iterations)))
 
-    def imputations(self, people: int) -> Imputations:
+    def imputations(self, people: int, numbers: list[int]) -> Imputations:
         empty = pd.DataFrame({"imputation": [], "row": [], "variable": [], "value": []})
         values = pd.concat(self.values, ignore_index=True) if self.values else empty
         kinds = pd.CategoricalDtype(list(self.plan.impute))
@@ -196,6 +198,7 @@ class _Recorder:
             notes=_frame(self.notes, NOTES),
             categories=tuple(name for name in self.plan.impute if self.variables[name].categorical),
             people=people,
+            numbers=tuple(numbers),
         )
 
 
