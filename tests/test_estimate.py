@@ -12,11 +12,12 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from backpain.design import Design, korn_graubard
+from backpain.design import Design, korn_graubard, replicated
 from backpain.estimate import COLUMNS, ESTIMATORS, USUAL, associate, estimate, minimal_detectable_difference
+from backpain.estimate.replicates import REPLICATED, Refits
 from backpain.estimate.rows import CONTRASTS
 from backpain.nuisance import fit_nuisance
-from backpain.regression import design_matrix, logistic
+from backpain.regression import coding_of, design_matrix, logistic
 
 ORACLE = Path(__file__).parent / "oracle"
 TERMS: list[Any] = ["age", "sex", {"variable": "visits", "as": "square-root"}]
@@ -103,6 +104,84 @@ def test_standard_errors_are_within_a_few_percent_of_the_jackknife(
     assert 0.95 < row["se"] / jackknife["logistic"]["se"] < 1.01
 
 
+def test_the_jackknife_with_every_model_refitted_agrees_with_r(survey: pd.DataFrame, numbers: dict[str, Any]) -> None:
+    trial, expected = survey[survey["stratum"] <= 14], numbers["trials"]
+    rows = estimate(trial, TERMS, estimators=ALL, resampling={"kind": "jkn"})
+    treated = estimate(trial, TERMS, estimators=["weighting"], population="treated", resampling={"kind": "jkn"})
+    for name in ("unadjusted", "weighting", "standardisation", "treated"):
+        found, estimator = (treated, "weighting") if name == "treated" else (rows, name)
+        for place, arm in enumerate(("treated", "untreated")):
+            risk = only(found, estimator, "risk", arm)
+            assert risk["estimate"] == pytest.approx(expected[name]["risk"][place], rel=1e-8)
+            assert risk["se"] == pytest.approx(expected[name]["se"][place], rel=1e-6)
+        difference = only(found, estimator, "risk-difference")
+        assert difference["se"] == pytest.approx(expected[name]["difference_se"], rel=1e-6)
+    assert only(rows, "logistic", "odds-ratio")["se"] == pytest.approx(expected["logistic"]["se"], rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    "choices",
+    [{}, {"loss_terms": ["sick"]}, {"population": "treated"}, {"lost": "complete"}],
+    ids=["everyone", "own loss terms", "treated", "complete"],
+)
+@pytest.mark.parametrize("clustered", [True, False])
+def test_each_replicate_is_what_the_estimator_gives_under_its_weights(choices: dict[str, Any], clustered: bool) -> None:
+    trial = crowd(400)
+    # Blocks of people who share a PSU, and stretches of people drawn one by one, are summed differently.
+    design = Design.of(
+        trial.assign(psu=trial.index % 20) if clustered else trial, None, None, "psu" if clustered else None
+    )
+    boot = replicated(design, "bootstrap", replicates=6, seed=4)
+    refits = Refits.of(trial, CROWD_TERMS, boot, fit_nuisance(trial, CROWD_TERMS, **choices))
+    for name in ALL:
+        values = REPLICATED[name](refits)
+        for place in range(6):
+            weight = trial["weight"].to_numpy() * boot.factor[boot.unit, place]
+            kept = trial.assign(weight=weight)[weight > 0]
+            # Knots and levels are those of the whole sample in every replicate.
+            alone = _alone(kept, trial, name, choices)
+            assert values[place] == pytest.approx(alone, rel=1e-8), (name, place)
+
+
+def _alone(kept: pd.DataFrame, trial: pd.DataFrame, name: str, choices: dict[str, Any]) -> np.ndarray:
+    coding = coding_of(trial, CROWD_TERMS)
+    names = [f"c{place}" for place in range(1, len(coding.columns))]
+    people = kept.assign(**dict(zip(names, coding.matrix(kept)[:, 1:].T, strict=True)))
+    own = {**choices, "loss_terms": names[-1:]} if "loss_terms" in choices else choices
+    return ESTIMATORS[name](people, names, fit_nuisance(people, names, **own)).value
+
+
+def test_a_replicate_whose_model_cannot_be_fitted_leaves_the_estimator_without_numbers() -> None:
+    trial = crowd(200).assign(psu=lambda frame: frame.index % 4)
+    # Everybody untreated among the sick stands in one PSU, so the replicate without it is separated.
+    sick_untreated = (trial["sick"] == "yes") & ~trial["treated"]
+    trial = trial.assign(psu=trial["psu"].mask(sick_untreated, 0).mask(~sick_untreated, 1 + trial["psu"] % 3))
+    rows = estimate(trial, ["sick"], estimators=["weighting"], resampling={"kind": "jk1"})
+    assert rows["reason"].nunique() == 1
+    assert rows["reason"][0].startswith("replicates: 1 of 4 give no estimate (mostly propensity: separated: ")
+    assert rows["se"].isna().all()
+
+
+def test_the_same_seed_gives_the_same_bootstrap_and_another_a_near_one(survey: pd.DataFrame) -> None:
+    trial = survey[survey["stratum"] <= 14]
+    errors = [
+        only(
+            estimate(
+                trial,
+                TERMS,
+                estimators=["weighting"],
+                resampling={"kind": "bootstrap", "replicates": 400, "seed": seed},
+            ),
+            "weighting",
+            "risk-difference",
+        )["se"]
+        for seed in (1, 1, 2)
+    ]
+    linear_se = only(estimate(trial, TERMS, estimators=["weighting"]), "weighting", "risk-difference")["se"]
+    assert errors[0] == errors[1] != errors[2]
+    assert errors == pytest.approx([linear_se] * 3, rel=0.15)
+
+
 def crowd(people: int, seed: int = 5, lost: bool = True) -> pd.DataFrame:
     """A made-up trial of a simple random sample with unequal weights."""
     rng = np.random.default_rng(seed)
@@ -129,27 +208,9 @@ def expit(x: Any) -> Any:
 CROWD_TERMS: list[Any] = [{"variable": "age", "as": "spline", "df": 3}, "sick"]
 
 
-class Influences:
-    """Stands in for a design: keeps the influence functions an estimator hands over."""
-
-    def __init__(self, people: int) -> None:
-        self.people, self.found = people, []  # type: ignore[var-annotated]
-
-    def degrees_of_freedom_in(self, domain: Any = None) -> int:
-        return self.people - 1
-
-    def covariance(self, influence: np.ndarray, domain: Any = None) -> np.ndarray:
-        self.found.append(influence.reshape(self.people, -1))
-        return np.eye(self.found[-1].shape[1])
-
-
 def working(trial: pd.DataFrame, name: str, **choices: Any) -> np.ndarray:
     """An estimator's risks, or the log of its odds ratio, with every model fitted anew."""
-    nuisance = fit_nuisance(trial, CROWD_TERMS, **choices)
-    rows = ESTIMATORS[name](trial, CROWD_TERMS, Influences(len(trial)), nuisance)  # type: ignore[arg-type]
-    if name == "logistic":
-        return np.log(rows["estimate"].to_numpy())
-    return rows.loc[rows["scale"] == "risk", "estimate"].to_numpy()
+    return ESTIMATORS[name](trial, CROWD_TERMS, fit_nuisance(trial, CROWD_TERMS, **choices)).value
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -161,9 +222,8 @@ def working(trial: pd.DataFrame, name: str, **choices: Any) -> np.ndarray:
 def test_the_influence_of_each_person_is_the_slope_of_the_estimate_in_their_weight(
     name: str, choices: dict[str, Any]
 ) -> None:
-    trial, spy = crowd(90), Influences(90)
-    ESTIMATORS[name](trial, CROWD_TERMS, spy, fit_nuisance(trial, CROWD_TERMS, **choices))  # type: ignore[arg-type]
-    influence = spy.found[0]
+    trial = crowd(90)
+    influence = ESTIMATORS[name](trial, CROWD_TERMS, fit_nuisance(trial, CROWD_TERMS, **choices)).influence
     largest = np.abs(influence).max(axis=0)
 
     def slope(person: int, step: float) -> np.ndarray:

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from backpain.design import Design
+from backpain.design import Design, replicated
 from backpain.regression import (
     FAMILIES,
     SINGLE,
@@ -192,6 +192,32 @@ def test_margins_with_sampled_covariates_agree_with_brute_force(
     errors = [mean["se"], difference["se"], ratio["se"], model.slopes("age")["se"]]
     assert agrees(np.concatenate(estimates), expected["estimate"], 1e-8)
     assert agrees(np.concatenate(errors), expected["se"], 1e-6)
+
+
+@pytest.mark.parametrize("part", PARTS)
+@pytest.mark.parametrize("name", ["linear", "logistic", "poisson", "log-binomial"])
+def test_a_design_of_replicates_refits_everything(
+    people: pd.DataFrame, numbers: dict[str, Any], part: str, name: str
+) -> None:
+    expected = numbers["replicated"][part][name]
+    inside = people[people["stratum"] <= 14].reset_index(drop=True)
+    design = replicated(Design.of(inside), "jkn")
+    domain = None if part == "everyone" else inside["domain"] == 1
+    model = survey_regression(inside, OUTCOMES.get(name, "event"), CROSSED, design, name, domain=domain)
+    margins = model.margins("treated", [0, 1])
+    assert agrees([*model.coefficients, *margins["estimate"]], expected["estimate"], 1e-8)
+    assert agrees([*model.table["se"], *margins["se"]], expected["se"], 1e-6)
+    assert model.freedom == expected["df"]
+    independent = model.margins("treated", [0, 1], covariates="independent")
+    assert (independent["se"] > model.margins("treated", [0, 1], covariates="fixed")["se"]).all()
+
+
+def test_a_lonely_stratum_stops_a_regression_where_the_design_says_fail(people: pd.DataFrame) -> None:
+    with pytest.raises(ValueError, match="2 strata have a single PSU"):
+        regress(people, "logistic", CROSSED, lonely="fail")
+    paired = people["stratum"] <= 14
+    design = Design.of(people, lonely="fail")
+    assert survey_regression(people, "event", ["age"], design, domain=paired).converged
 
 
 # Against itself and statsmodels.

@@ -216,6 +216,13 @@ def fit_nuisance(
     )
 
 
+def covariates_of(participants: pd.DataFrame, terms: Sequence[Term], nuisance: Nuisance) -> tuple[Numbers, list[str]]:
+    """The terms' model matrix, from the propensity model where it has the same terms."""
+    if list(terms) == list(nuisance.terms):
+        return nuisance.covariates, nuisance.columns
+    return design_matrix(participants, terms)
+
+
 def with_arm(covariates: Numbers, columns: list[str], treated: Marks | bool) -> tuple[Numbers, list[str]]:
     """The covariates with the arm as second column, after the intercept; a bare bool is everyone's arm."""
     arm = np.broadcast_to(np.asarray(treated, dtype=float), len(covariates))

@@ -115,6 +115,7 @@ def estimate_trial(
             survey.design.lonely,
             estimators=estimators,
             lost=plan.follow_up.lost,
+            resampling=plan.variance.resampling,
         )
         opened = DESCRIPTION if plan.description_only else gate(diagnosed[diagnosed["variation"] == name])
         rows = rows.assign(

@@ -3,6 +3,7 @@
 
 suppressMessages(library(survey))
 options(digits = 17)
+source("json.R")
 people <- read.csv("people.csv")
 people$sex <- factor(people$sex)
 exact <- glm.control(epsilon = 1e-15, maxit = 100)
@@ -153,21 +154,9 @@ prevalence <- lapply(setNames(nm = levels(people$visited)), function(level) {
   c(figure(svymean(~event, inside)), list(people = nrow(inside), df = degf(inside)))
 })
 
-# A writer of its own, so that R needs no package but `survey`.
-json <- function(x, indent = "") {
-  more <- paste0(indent, "  ")
-  if (is.list(x)) {
-    inner <- vapply(names(x), function(name) paste0(more, '"', name, '": ', json(x[[name]], more)), "")
-    return(paste0("{\n", paste(inner, collapse = ",\n"), "\n", indent, "}"))
-  }
-  if (is.matrix(x)) return(paste0("[", paste(apply(x, 1, json), collapse = ", "), "]"))
-  one <- if (is.character(x)) paste0('"', x, '"') else
-    if (is.logical(x)) tolower(as.character(x)) else formatC(x, digits = 17, format = "g")
-  if (length(one) == 1) one else paste0("[", paste(one, collapse = ", "), "]")
-}
 results <- list(
   versions = list(R = as.character(getRversion()), survey = as.character(packageVersion("survey"))),
   policies = policies, refused = refused, intervals = intervals, others = others, regressions = regressions,
   trials = trials, linear = linear, prevalence = prevalence
 )
-writeLines(json(results), "survey.json")
+write_json(results, "survey.json")

@@ -1,34 +1,37 @@
-"""Intervals for proportions, and the NCHS rule for when a proportion may be shown."""
+"""Intervals for proportions, and the NCHS rule for when a proportion may be shown. All take numbers or arrays."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from scipy.special import stdtrit
-from scipy.stats import beta
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import betaincinv, stdtrit
 
-NOWHERE = (math.nan, math.nan)
+Numbers = NDArray[np.float64]
+# A number, or an array with one for each proportion.
+Many = Any
+Ends = tuple[Any, Any]
 
 # Data presentation standards for proportions (NCHS 2017, Vital Health Stat 2(175)).
 LEAST_PEOPLE, LEAST_DF = 30, 8
 NARROW, WIDE, WIDEST_RELATIVE = 0.05, 0.30, 1.30
 
 
-def t_quantile(df: float, level: float = 0.95) -> float:
+def t_quantile(df: Many, level: float = 0.95) -> Any:
     """The two-sided t quantile; missing without a degree of freedom, so that no interval is made up."""
-    return float(stdtrit(df, (1 + level) / 2)) if df > 0 else math.nan
+    freedom = np.asarray(df, dtype=float)
+    return stdtrit(np.where(freedom > 0, freedom, math.nan), (1 + level) / 2)[()]
 
 
-def effective_people(p: float, se: float, n: int) -> float:
+def effective_people(p: Many, se: Many, n: Many) -> Any:
     """How many people of a simple random sample the share is worth, at most n; n where p is 0 or 1 (NCHS)."""
-    return min(float(n), _size(p, se, n))
+    return np.minimum(np.asarray(n, dtype=float), _size(p, se, n))[()]
 
 
-def korn_graubard(
-    p: float, se: float, n: int, df: float, level: float = 0.95, adjust: bool = True
-) -> tuple[float, float]:
+def korn_graubard(p: Many, se: Many, n: Many, df: Many, level: float = 0.95, adjust: bool = True) -> Ends:
     """Clopper-Pearson interval on the effective sample size, at most n, as NCHS defines it (2017 standard).
 
     Korn and Graubard 1998, Surv Methodol 24:193.
@@ -46,48 +49,63 @@ def korn_graubard(
     -------
     Both ends, missing without a degree of freedom.
     """
-    size = _size(p, se, n) * (_shrink(n, df, level) if adjust else 1.0)
-    return _clopper_pearson(p, min(float(n), size), level) if size > 0 else NOWHERE
+    # Without a degree of freedom the variance is not known, adjusted for or not.
+    shrink = _shrink(n, df, level) if adjust else t_quantile(df, level) * 0 + 1
+    return _clopper_pearson(p, np.minimum(np.asarray(n, dtype=float), _size(p, se, n) * shrink), level)
 
 
-def beta_interval(p: float, se: float, n: int, df: float, level: float = 0.95) -> tuple[float, float]:
+def korn_graubard_nhis(p: Many, se: Many, n: Many, df: Many, level: float = 0.95) -> Ends:
+    """The same without the ratio of t quantiles, as NCHS does for surveys of many degrees of freedom (NHIS)."""
+    return korn_graubard(p, se, n, df, level, adjust=False)
+
+
+def beta_interval(p: Many, se: Many, n: Many, df: Many, level: float = 0.95) -> Ends:
     """The interval of R's `svyciprop(method = "beta")`: as Korn and Graubard, but the size may exceed n."""
-    if not 0 < p < 1 or not se > 0:
-        return NOWHERE
-    return _clopper_pearson(p, _size(p, se, n) * _shrink(n, df, level), level)
+    size = np.where(_inside(p) & (np.asarray(se) > 0), _size(p, se, n), math.nan)
+    return _clopper_pearson(p, size * _shrink(n, df, level), level)
 
 
-def logit_interval(p: float, se: float, n: int, df: float, level: float = 0.95) -> tuple[float, float]:
+def logit_interval(p: Many, se: Many, n: Many, df: Many, level: float = 0.95) -> Ends:
     """t-interval on the log-odds, turned back into shares; missing where p is 0 or 1."""
-    if not 0 < p < 1:
-        return NOWHERE
-    centre, reach = math.log(p / (1 - p)), t_quantile(df, level) * se / (p * (1 - p))
+    share = np.where(_inside(p), p, math.nan)
+    with np.errstate(invalid="ignore"):
+        centre, reach = np.log(share / (1 - share)), t_quantile(df, level) * se / (share * (1 - share))
     # By tanh, which cannot overflow.
-    return (1 + math.tanh((centre - reach) / 2)) / 2, (1 + math.tanh((centre + reach) / 2)) / 2
+    return ((1 + np.tanh((centre - reach) / 2)) / 2)[()], ((1 + np.tanh((centre + reach) / 2)) / 2)[()]
 
 
-INTERVALS: dict[str, Callable[[float, float, int, float, float], tuple[float, float]]] = {
+INTERVALS: dict[str, Callable[[Many, Many, Many, Many, float], Ends]] = {
     "korn-graubard": korn_graubard,
+    "korn-graubard-nhis": korn_graubard_nhis,
     "beta": beta_interval,
     "logit": logit_interval,
 }
 
 
-def _size(p: float, se: float, n: int) -> float:
-    return p * (1 - p) / se**2 if 0 < p < 1 and se > 0 else float(n)
+def _inside(p: Many) -> NDArray[np.bool_]:
+    share = np.asarray(p, dtype=float)
+    return (share > 0) & (share < 1)
 
 
-def _shrink(n: int, df: float, level: float) -> float:
-    return (t_quantile(n - 1, level) / t_quantile(df, level)) ** 2
+def _size(p: Many, se: Many, n: Many) -> Numbers:
+    share, error = np.asarray(p, dtype=float), np.asarray(se, dtype=float)
+    told = _inside(share) & (error > 0)
+    return np.where(told, share * (1 - share) / np.where(told, error, 1.0) ** 2, np.asarray(n, dtype=float))
 
 
-def _clopper_pearson(p: float, size: float, level: float) -> tuple[float, float]:
-    if not size > 0:
-        return NOWHERE
-    tail, events = (1 - level) / 2, p * size
-    low = float(beta.ppf(tail, events, size - events + 1)) if p > 0 else 0.0
-    high = float(beta.ppf(1 - tail, events + 1, size - events)) if p < 1 else 1.0
-    return low, high
+def _shrink(n: Many, df: Many, level: float) -> Numbers:
+    return np.asarray((t_quantile(np.asarray(n) - 1, level) / t_quantile(df, level)) ** 2)
+
+
+def _clopper_pearson(p: Many, size: Numbers, level: float) -> Ends:
+    share = np.asarray(p, dtype=float)
+    worth = np.where(size > 0, size, math.nan)
+    tail, events = (1 - level) / 2, share * worth
+    rest = worth - events
+    low = np.where(share > 0, betaincinv(np.where(events > 0, events, 1.0), rest + 1, tail), 0.0)
+    high = np.where(share < 1, betaincinv(events + 1, np.where(rest > 0, rest, 1.0), 1 - tail), 1.0)
+    known = np.isfinite(worth)
+    return np.where(known, low, math.nan)[()], np.where(known, high, math.nan)[()]
 
 
 class Presentation(NamedTuple):
@@ -105,7 +123,11 @@ def presentation(p: float, se: float, n: int, df: float, adjust: bool = True) ->
     statistician when p is 0 or 1, or with fewer than 8 degrees of freedom. Arguments as in `korn_graubard`.
     """
     low, high = korn_graubard(p, se, n, df, adjust=adjust)
-    width, size = high - low, effective_people(p, se, n)
+    return judged(p, effective_people(p, se, n), high - low, df)
+
+
+def judged(p: float, size: float, width: float, df: float) -> Presentation:
+    """The same from the effective people and the width of the Korn-Graubard interval."""
     if not math.isfinite(width):
         return Presentation("suppress", "no degrees of freedom, so no interval")
     if size < LEAST_PEOPLE:

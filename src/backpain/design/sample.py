@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,11 +10,28 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-Numbers = NDArray[np.float64]
-Codes = NDArray[np.intp]
-Marks = NDArray[np.bool_]
+from backpain.design.stages import Codes, Marks, Numbers, Stage, grouped
 
 LONELY = ("fail", "remove", "adjust", "average")
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """The columns of one further stage: what was drawn, in which strata, out of how many.
+
+    Attributes
+    ----------
+    cluster
+        The column of the units drawn within each unit of the stage before; None draws each person.
+    stratum
+        Its strata within the units of the stage before; None for one.
+    population
+        The column with how many units there were to draw from; None for draws with replacement.
+    """
+
+    cluster: str | None
+    stratum: str | None = None
+    population: str | None = None
 
 
 @dataclass(frozen=True)
@@ -22,14 +40,14 @@ class Design:
 
     Attributes
     ----------
-    stratum, psu
-        (people,) positions in `strata` and among the PSUs of the whole survey.
     weight
         (people,) survey weights, in people represented.
-    psu_stratum
-        (PSUs,) the stratum of each PSU of the survey, also of those that hold none of these people.
-    strata
-        (strata,) the strata's own names.
+    unit
+        (people,) each person's unit of the last stage: the PSU, if there is one stage.
+    psu
+        (people,) each person's PSU among those of the whole survey.
+    stages
+        The stages of the sampling, the PSUs first; see `Stage`.
     lonely
         What a stratum of a single PSU adds to a variance, as in R's `options(survey.lonely.psu)`: `fail`
         refuses; `remove` adds nothing; `adjust` takes the PSU's total about zero, which is the grand mean for
@@ -37,11 +55,10 @@ class Design:
         hold the domain add on average.
     """
 
-    stratum: Codes
-    psu: Codes
     weight: Numbers
-    psu_stratum: Codes
-    strata: NDArray[Any]
+    unit: Codes
+    psu: Codes
+    stages: tuple[Stage, ...]
     lonely: str = "adjust"
 
     @classmethod
@@ -53,50 +70,76 @@ class Design:
         cluster: str | None = "psu",
         weight: str = "weight",
         lonely: str = "adjust",
+        nested: bool = True,
+        population: str | None = None,
+        further: Sequence[Drawn] = (),
     ) -> Design:
         """Read the design from the people at hand.
 
         Parameters
         ----------
         frame
-            One row per person with the three columns named.
+            One row per person with the columns named.
         skeleton
-            Every stratum and PSU of the survey (repeats are allowed), so that a frame of some of its people
-            loses none; None takes those of the frame. PSUs are nested: PSU 1 of two strata is two PSUs.
+            Every stratum and unit of the survey (repeats are allowed), so that a frame of some of its people
+            loses none; None takes those of the frame.
         stratum, cluster
             Columns. None for stratum: one stratum. None for cluster: each row, by its index label, was drawn
-            by itself. Both None: a simple random sample with replacement.
+            by itself. Both None: a simple random sample.
         lonely
             The policy for strata of one PSU.
+        nested
+            Whether PSU numbers start anew in each stratum: PSU 1 of two strata is two PSUs. If not, a PSU in
+            two strata is a mistake and refused.
+        population
+            The column with the number of PSUs in the stratum's population (finite-population correction);
+            None for draws with replacement.
+        further
+            The stages after the first. Without `population` at the stage before, a stage adds nothing.
 
         Raises
         ------
         ValueError
-            If a column is absent, a stratum or PSU is missing, a weight is missing, infinite or negative, or
-            somebody stands in a PSU that the skeleton does not list.
+            If a column is absent, a stratum or PSU is missing, a weight is missing, infinite or negative, a
+            PSU stands in two strata when `nested` is off, a population is smaller than what was drawn from it
+            or differs within its stratum, or somebody stands in a PSU that the skeleton does not list.
         """
         if lonely not in LONELY:
             raise ValueError(f"design: lonely {lonely!r} is not known; declare one of {', '.join(LONELY)}")
-        pairs = _pairs(frame, stratum, cluster, "people")
-        listed = pairs if skeleton is None else _pairs(skeleton, stratum, cluster, "skeleton")
-        stratum_code, strata = pd.factorize(listed["stratum"], sort=True)
-        psu, psus = pd.factorize(pd.MultiIndex.from_arrays([stratum_code, listed["psu"]]))
-        if skeleton is not None:
-            psu = _found(pairs, pd.Index(strata), psus)
-        psu_stratum = np.asarray(psus.get_level_values(0), dtype=np.intp)
-        return cls(
-            stratum=psu_stratum[psu],
-            psu=np.asarray(psu, dtype=np.intp),
-            weight=_weights(frame, weight),
-            psu_stratum=psu_stratum,
-            strata=np.asarray(strata, dtype=object),
-            lonely=lonely,
-        )
+        levels = (Drawn(cluster, stratum, population), *further)
+        pairs = _columns(frame, levels, "people")
+        listed = pairs if skeleton is None else _columns(skeleton, levels, "skeleton")
+        unit, first = _numbered(listed, None if skeleton is None else pairs)
+        units = listed.iloc[first].reset_index(drop=True)
+        if not nested:
+            _refuse_shared(units)
+        stages = _stages(units, levels)
+        return cls(_weights(frame, weight), unit, stages[0].unit[unit], stages, lonely)
+
+    @property
+    def stratum(self) -> Codes:
+        """(people,) each person's stratum, a position in `strata`."""
+        return self.psu_stratum[self.psu]
+
+    @property
+    def psu_stratum(self) -> Codes:
+        """(PSUs,) the stratum of each PSU of the survey, also of those that hold none of these people."""
+        return self.stages[0].unit_stratum
+
+    @property
+    def strata(self) -> NDArray[Any]:
+        """(strata,) the strata's own names."""
+        return self.stages[0].strata
 
     @property
     def psus_in_stratum(self) -> Codes:
         """(strata,) how many PSUs the survey drew in each stratum."""
-        return np.bincount(self.psu_stratum, minlength=len(self.strata))
+        return self.stages[0].drawn
+
+    @property
+    def units(self) -> int:
+        """How many units of the last stage the survey has."""
+        return len(self.stages[0].unit)
 
     @property
     def degrees_of_freedom(self) -> int:
@@ -106,7 +149,13 @@ class Design:
     def degrees_of_freedom_in(self, domain: ArrayLike | None = None) -> int:
         """PSUs less strata that hold a domain member of positive weight (NCHS; R's `degf` of a subset)."""
         members = self.members(domain) & (self.weight > 0)
-        return len(np.unique(self.psu[members])) - len(np.unique(self.stratum[members]))
+        return int(self.freedom_of(np.bincount(self.unit[members], minlength=self.units)[:, None] > 0)[0])
+
+    def freedom_of(self, held: Marks) -> Codes:
+        """PSUs less strata of k domains at once, from (units, k) marks of the units that hold them."""
+        psus = grouped(held.astype(float), self.stages[0].unit, len(self.psu_stratum)) > 0
+        strata = grouped(psus.astype(float), self.psu_stratum, len(self.strata)) > 0
+        return psus.sum(0) - strata.sum(0)
 
     def members(self, domain: ArrayLike | None = None) -> Marks:
         """(people,) who is in the domain; None is everyone.
@@ -116,14 +165,7 @@ class Design:
         ValueError
             If the mask is not boolean, has gaps, or has another length.
         """
-        if domain is None:
-            return np.ones(len(self.weight), dtype=bool)
-        mask = pd.Series(domain)
-        if len(mask) != len(self.weight):
-            raise ValueError(f"domain: {len(mask)} marks for {len(self.weight)} people; give one per person")
-        if not pd.api.types.is_bool_dtype(mask.dtype) or mask.isna().any():
-            raise ValueError("domain: give a boolean mask without missing values")
-        return np.asarray(mask, dtype=bool)
+        return members_of(domain, len(self.weight))
 
     def covariance(self, influence: ArrayLike, domain: ArrayLike | None = None) -> Numbers:
         """Variance matrix of the column totals of an influence function.
@@ -146,20 +188,17 @@ class Design:
             If the shape is wrong, a value is not finite, or the policy refuses a lonely stratum.
         """
         values = self._checked(influence)
-        totals = np.empty((len(self.psu_stratum), values.shape[1]))
-        centres = np.empty((len(self.strata), values.shape[1]))
-        for column in range(values.shape[1]):
-            totals[:, column] = np.bincount(self.psu, values[:, column], minlength=len(totals))
-            centres[:, column] = np.bincount(self.psu_stratum, totals[:, column], minlength=len(centres))
-        drawn = self.psus_in_stratum
-        alone = drawn == 1
-        centres /= drawn[:, None]
-        if self.lonely == "adjust":
-            centres[alone] = 0.0
-        scale = drawn / np.where(alone, 1, drawn - 1)
-        deviation = totals - centres[self.psu_stratum]
-        matrix = (deviation * scale[self.psu_stratum, None]).T @ deviation
-        return np.asarray(matrix * self._lonely_factor(alone, domain))
+        held = np.bincount(self.unit[self.members(domain)], minlength=self.units) > 0
+        return self.covariance_of_totals(grouped(values, self.unit, self.units), held)
+
+    def covariance_of_totals(self, totals: Numbers, held: Marks | None = None) -> Numbers:
+        """As `covariance`, from the (units, k) totals of the influence and (units,) marks of the domain's units."""
+        marks = np.ones(self.units, dtype=bool) if held is None else held
+        matrix = np.zeros((totals.shape[1], totals.shape[1]))
+        for stage in self.stages:
+            if stage.counts:
+                matrix += stage.variance(totals, self.lonely, marks)
+        return matrix
 
     def _checked(self, influence: ArrayLike) -> Numbers:
         values = np.asarray(influence, dtype=float)
@@ -170,58 +209,110 @@ class Design:
             raise ValueError("influence: some values are missing or infinite; give 0 to people outside the domain")
         return values
 
-    def _lonely_factor(self, alone: Marks, domain: ArrayLike | None) -> float:
-        """By how much `average` scales the other strata up; where `fail` stops."""
-        if self.lonely not in ("fail", "average") or not alone.any():
-            return 1.0
-        held = np.zeros(len(alone), dtype=bool)
-        held[self.stratum[self.members(domain)]] = True
-        if self.lonely == "fail":
-            if (held & alone).any():
-                named = ", ".join(str(name) for name in self.strata[held & alone][:10])
+
+def members_of(domain: ArrayLike | None, people: int) -> Marks:
+    """(people,) the domain's mask, checked; None is everyone."""
+    if domain is None:
+        return np.ones(people, dtype=bool)
+    mask = domain if isinstance(domain, np.ndarray) and domain.dtype == bool else pd.Series(domain)
+    if len(mask) != people:
+        raise ValueError(f"domain: {len(mask)} marks for {people} people; give one per person")
+    if not pd.api.types.is_bool_dtype(mask.dtype) or pd.isna(mask).any():
+        raise ValueError("domain: give a boolean mask without missing values")
+    return np.asarray(mask, dtype=bool)
+
+
+def _columns(frame: pd.DataFrame, levels: Sequence[Drawn], what: str) -> pd.DataFrame:
+    """Stratum, unit and population of each stage of each row; without a cluster the row itself is the unit."""
+    columns: dict[str, Any] = {}
+    for place, level in enumerate(levels):
+        for column in (level.stratum, level.cluster, level.population):
+            if column is not None and column not in frame:
+                raise ValueError(f"{what}: there is no column {column!r}; name the design's columns, or None")
+            if column is not None and frame[column].isna().any():
                 raise ValueError(
-                    f"design: {int((held & alone).sum())} strata have a single PSU ({named}); declare "
-                    "`lonely: adjust`, `average` or `remove`, or merge the strata"
+                    f"{what}: {column} is missing for {int(frame[column].isna().sum())} rows; everyone sampled has one"
                 )
-            return 1.0
-        if not (held & ~alone).any():
-            raise ValueError(
-                "design: every stratum of the domain has a single PSU, so `lonely: average` has nothing to "
-                "average; declare `adjust`"
-            )
-        return int(held.sum()) / int((held & ~alone).sum())
+        if level.cluster is None and not frame.index.is_unique:
+            raise ValueError(f"{what}: rows drawn one by one need an index without repeats")
+        columns[f"stratum {place}"] = 0 if level.stratum is None else frame[level.stratum].to_numpy()
+        columns[f"unit {place}"] = (frame.index if level.cluster is None else frame[level.cluster]).to_numpy()
+        if level.population is not None:
+            columns[f"population {place}"] = frame[level.population].to_numpy(dtype=float)
+    return pd.DataFrame(columns, index=range(len(frame)))
 
 
-def _pairs(frame: pd.DataFrame, stratum: str | None, cluster: str | None, what: str) -> pd.DataFrame:
-    """The stratum and PSU of each row; without a cluster the row itself is the PSU."""
-    for column in (stratum, cluster):
-        if column is not None and column not in frame:
-            raise ValueError(f"{what}: there is no column {column!r}; name the design's columns, or None")
-        if column is not None and frame[column].isna().any():
-            raise ValueError(
-                f"{what}: {column} is missing for {int(frame[column].isna().sum())} rows; everyone sampled has one"
-            )
-    if cluster is None and not frame.index.is_unique:
-        raise ValueError(f"{what}: rows drawn one by one need an index without repeats")
-    return pd.DataFrame(
-        {
-            "stratum": np.zeros(len(frame), dtype=int) if stratum is None else frame[stratum].to_numpy(),
-            "psu": frame.index.to_numpy() if cluster is None else frame[cluster].to_numpy(),
-        }
-    )
-
-
-def _found(pairs: pd.DataFrame, strata: pd.Index, psus: pd.Index) -> Codes:
-    """Each row's PSU among those of the skeleton."""
-    position = strata.get_indexer(pd.Index(pairs["stratum"]))
-    psu = psus.get_indexer(pd.MultiIndex.from_arrays([position, pairs["psu"]]))
-    if (psu < 0).any():
-        strays = pairs[psu < 0].drop_duplicates().head(3).to_numpy().tolist()
+def _numbered(listed: pd.DataFrame, pairs: pd.DataFrame | None) -> tuple[Codes, Codes]:
+    """Each person's unit of the last stage, and the row of `listed` where each unit stands first."""
+    table = listed if pairs is None else pd.concat([listed, pairs], ignore_index=True)
+    code = np.zeros(len(table), dtype=np.int64)
+    for name in table:
+        if not str(name).startswith("population"):
+            found, distinct = pd.factorize(table[name])
+            # Renumbered after each column, so that the product of many columns cannot overflow.
+            code = pd.factorize(code * len(distinct) + found)[0]
+    first = np.unique(code[: len(listed)], return_index=True)[1]
+    if pairs is None:
+        return code, first
+    unit = code[len(listed) :]
+    if (strange := unit >= len(first)).any():
+        strays = pairs[strange].drop_duplicates().head(3).to_numpy().tolist()
         raise ValueError(
-            f"design: {int((psu < 0).sum())} people stand in a stratum and PSU the skeleton does not list, "
+            f"design: {int(strange.sum())} people stand in a stratum and PSU the skeleton does not list, "
             f"such as {strays}; take the skeleton from the whole survey"
         )
-    return psu
+    return unit, first
+
+
+def _refuse_shared(units: pd.DataFrame) -> None:
+    strata = units.drop_duplicates(["stratum 0", "unit 0"]).groupby("unit 0")["stratum 0"].nunique()
+    shared = strata[strata > 1]
+    if len(shared):
+        raise ValueError(
+            f"design: {len(shared)} PSUs stand in several strata ({', '.join(map(str, shared.index[:5]))}); declare "
+            "`nested: true` if PSU numbers start anew in each stratum, or correct the PSU's column"
+        )
+
+
+def _stages(units: pd.DataFrame, levels: Sequence[Drawn]) -> tuple[Stage, ...]:
+    """The stages of a table with a row for each unit of the last one."""
+    stages: list[Stage] = []
+    parent, reach = np.zeros(len(units), dtype=np.intp), np.ones(len(units))
+    for place, level in enumerate(levels):
+        within = pd.MultiIndex.from_arrays([parent, units[f"stratum {place}"]])
+        stratum, strata = pd.factorize(within, sort=True)
+        unit, names = pd.factorize(pd.MultiIndex.from_arrays([stratum, units[f"unit {place}"]]))
+        unit_stratum = np.asarray(names.get_level_values(0), dtype=np.intp)
+        drawn = np.bincount(unit_stratum, minlength=len(strata))
+        first = np.unique(stratum, return_index=True)[1]
+        share = np.zeros(len(strata))
+        if level.population is not None:
+            share = drawn / _population(units[f"population {place}"], stratum, first, drawn, level.population)
+        stages.append(
+            Stage(
+                unit=np.asarray(unit, dtype=np.intp),
+                unit_stratum=unit_stratum,
+                parent=parent[first],
+                strata=np.asarray(strata.get_level_values(1), dtype=object),
+                left=1 - share,
+                reach=reach[first],
+            )
+        )
+        parent, reach = np.asarray(unit, dtype=np.intp), reach * share[stratum]
+    return tuple(stages)
+
+
+def _population(values: pd.Series, stratum: Codes, first: Codes, drawn: Codes, column: str) -> Numbers:
+    """(strata,) how many units there were to draw from."""
+    size = values.to_numpy()[first]
+    if (values.to_numpy() != size[stratum]).any():
+        raise ValueError(f"design: {column} differs within a stratum; it is the stratum's number of units")
+    if (size < drawn).any():
+        raise ValueError(
+            f"design: {column} says {size[size < drawn][0]:g} units where {drawn[size < drawn][0]} were drawn; give "
+            "the number in the population, not a share or a weight"
+        )
+    return size
 
 
 def _weights(frame: pd.DataFrame, column: str) -> Numbers:
@@ -235,3 +326,6 @@ def _weights(frame: pd.DataFrame, column: str) -> Numbers:
             "out (the skeleton keeps their PSUs)"
         )
     return weight
+
+
+__all__ = ["LONELY", "Design", "Drawn", "members_of"]

@@ -1,31 +1,21 @@
-"""Means, shares, totals and ratios of a domain, with their design-based standard errors."""
+"""Means, shares, totals and ratios of domains, with their design-based standard errors."""
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from backpain.design.proportions import INTERVALS, t_quantile
-from backpain.design.sample import Design, Marks, Numbers
+from backpain.design.domains import Domains, Estimate, groups_of, ratios, shares, totals
+from backpain.design.proportions import INTERVALS
+from backpain.design.stages import Marks, Numbers
+from backpain.design.variance import Sampling
 
 
-@dataclass(frozen=True)
-class Estimate:
-    """A number with its standard error, degrees of freedom, interval, and the people behind it."""
-
-    estimate: float
-    se: float
-    df: int
-    low: float
-    high: float
-    people: int
-
-
-def mean(values: ArrayLike, design: Design, domain: ArrayLike | None = None, level: float = 0.95) -> Estimate:
+def mean(values: ArrayLike, design: Sampling, domain: ArrayLike | None = None, level: float = 0.95) -> Estimate:
     """Weighted mean in a domain, with a t-interval on the domain's degrees of freedom.
 
     Parameters
@@ -40,13 +30,30 @@ def mean(values: ArrayLike, design: Design, domain: ArrayLike | None = None, lev
     ValueError
         If a value is missing inside the domain, or the domain has no weight.
     """
-    return ratio(values, np.ones(len(design.weight)), design, domain, level)
+    return means(values, design, None, domain).of("everyone", level=level)
+
+
+def means(values: ArrayLike, design: Sampling, by: ArrayLike | None, domain: ArrayLike | None = None) -> Domains:
+    """Weighted mean in each group of a domain.
+
+    Parameters
+    ----------
+    by
+        (people,) the group of each; may be missing outside the domain only. None: everyone.
+
+    Raises
+    ------
+    ValueError
+        As `mean` does, and if a member of the domain has no group.
+    """
+    members = design.members(domain)
+    return ratios(inside(values, members), None, groups_of(by, members), design, share=False)
 
 
 def ratio(
     numerator: ArrayLike,
     denominator: ArrayLike,
-    design: Design,
+    design: Sampling,
     domain: ArrayLike | None = None,
     level: float = 0.95,
 ) -> Estimate:
@@ -57,25 +64,20 @@ def ratio(
     ValueError
         If a value is missing inside the domain, the domain has no weight, or the denominator adds up to zero.
     """
-    members = _weighty(design, domain)
-    above, below = (_inside(column, members) for column in (numerator, denominator))
-    whole = float(design.weight @ below)
-    if whole == 0:
-        raise ValueError("ratio: the denominator adds up to zero in this domain")
-    value = float(design.weight @ above) / whole
-    return _linear(design, value, design.weight * (above - value * below) / whole, members, level)
+    members = design.members(domain)
+    above, below = (inside(column, members) for column in (numerator, denominator))
+    return ratios(above, below, groups_of(None, members), design, share=False).of("everyone", level=level)
 
 
-def total(values: ArrayLike, design: Design, domain: ArrayLike | None = None, level: float = 0.95) -> Estimate:
+def total(values: ArrayLike, design: Sampling, domain: ArrayLike | None = None, level: float = 0.95) -> Estimate:
     """Weighted total in a domain, with a t-interval. Raises as `mean` does."""
-    members = _weighty(design, domain)
-    influence = design.weight * _inside(values, members)
-    return _linear(design, float(influence.sum()), influence, members, level)
+    members = design.members(domain)
+    return totals(inside(values, members), groups_of(None, members), design).of("everyone", level=level)
 
 
 def proportion(
     event: ArrayLike,
-    design: Design,
+    design: Sampling,
     domain: ArrayLike | None = None,
     method: str = "korn-graubard",
     level: float = 0.95,
@@ -87,7 +89,8 @@ def proportion(
     event
         (people,) True or 1 for those who have it; may be missing outside the domain only.
     method
-        The interval: `korn-graubard` (NCHS), `beta` (R's `svyciprop`, not capped) or `logit`.
+        The interval: `korn-graubard` (NCHS), `korn-graubard-nhis` (without the ratio of t quantiles), `beta`
+        (R's `svyciprop`, not capped) or `logit`.
 
     Raises
     ------
@@ -96,37 +99,90 @@ def proportion(
     """
     if method not in INTERVALS:
         raise ValueError(f"proportion: the interval {method!r} is not known; choose {', '.join(INTERVALS)}")
-    values = _inside(event, design.members(domain))
-    if not np.isin(values, (0.0, 1.0)).all():
-        raise ValueError("proportion: the event must be 0 or 1 (or a boolean) for everyone in the domain")
-    share = mean(values, design, domain, level)
-    low, high = INTERVALS[method](share.estimate, share.se, share.people, share.df, level)
-    return Estimate(share.estimate, share.se, share.df, low, high, share.people)
+    return proportions(event, design, None, domain).of("everyone", method, level)
 
 
-def _weighty(design: Design, domain: ArrayLike | None) -> Marks:
+def proportions(event: ArrayLike, design: Sampling, by: ArrayLike | None, domain: ArrayLike | None = None) -> Domains:
+    """Weighted share with the event in each group of a domain, in one pass over the people.
+
+    `.table()` gives the intervals and whether the NCHS standard lets each be shown. Arguments and errors as in
+    `proportion` and `means`.
+    """
     members = design.members(domain)
-    if not design.weight[members].any():
-        raise ValueError("domain: nobody in it has a weight above zero; widen the domain")
-    return members
+    values = inside(event, members)
+    if not ((values == 0) | (values == 1)).all():
+        raise ValueError("proportion: the event must be 0 or 1 (or a boolean) for everyone in the domain")
+    return ratios(values, None, groups_of(by, members), design, share=True)
 
 
-def _inside(values: ArrayLike, members: Marks) -> Numbers:
-    """The values as numbers, zero outside the domain."""
-    column = pd.Series(values)
+def distribution(category: ArrayLike, design: Sampling, domain: ArrayLike | None = None) -> Domains:
+    """Share of each category in a domain; the shares add up to 1. Raises as `means` does."""
+    members = design.members(domain)
+    return shares(groups_of(category, members), design)
+
+
+def standardised(
+    values: ArrayLike,
+    design: Sampling,
+    strata: ArrayLike,
+    standard: Mapping[Any, float],
+    domain: ArrayLike | None = None,
+    level: float = 0.95,
+) -> Estimate:
+    """Mean of a domain had it the standard population's ages: direct standardisation.
+
+    Parameters
+    ----------
+    values
+        (people,) numbers, or 0 and 1 for a share.
+    strata
+        (people,) what is standardised for, such as age groups.
+    standard
+        The standard population of each of them, in people or shares; scaled to add up to 1.
+
+    Returns
+    -------
+    The estimate with a t-interval. The standard's shares are known numbers, so only the means in the strata vary
+    (as SUDAAN and R's `svystandardize` take it; Klein and Schoenborn 2001, Healthy People Stat Notes 20).
+
+    Raises
+    ------
+    ValueError
+        If a stratum of the standard has nobody in the domain, or people stand in none of them; as `means` does.
+    """
+    found = means(values, design, strata, domain)
+    for lacking, words in (
+        ([name for name in standard if name not in found.names], "nobody of the domain"),
+        ([name for name in found.names if name not in standard], "no share in the standard population"),
+    ):
+        if lacking:
+            raise ValueError(f"standard: {', '.join(map(str, lacking))} has {words}; merge or leave out strata")
+    whole = sum(standard.values())
+    return found.combined({name: share / whole for name, share in standard.items()}, level)
+
+
+def inside(values: ArrayLike, members: Marks) -> Numbers:
+    """The values as numbers, zero outside the domain.
+
+    Raises
+    ------
+    ValueError
+        If a value is missing inside the domain.
+    """
+    column = values if isinstance(values, pd.Series | np.ndarray) else pd.Series(values)
     if len(column) != len(members):
         raise ValueError(f"values: {len(column)} for {len(members)} people; give one per person")
-    numbers = np.where(members, column.to_numpy(dtype=float, na_value=np.nan), 0.0)
-    missing = int((~np.isfinite(numbers)).sum())
-    if missing:
-        name = "values" if column.name is None else column.name
-        raise ValueError(f"{name}: missing for {missing} people of the domain; leave them out of the domain")
+    numbers = pd.Series(column, copy=False).to_numpy(dtype=float, na_value=np.nan)
+    if not members.all():
+        numbers = np.where(members, numbers, 0.0)
+    if not np.isfinite(numbers).all():
+        missing = int((~np.isfinite(numbers)).sum())
+        name = getattr(column, "name", None)
+        raise ValueError(
+            f"{'values' if name is None else name}: missing for {missing} people of the domain; leave them out of "
+            "the domain"
+        )
     return numbers
 
 
-def _linear(design: Design, value: float, influence: Numbers, members: Marks, level: float) -> Estimate:
-    se = math.sqrt(design.covariance(influence, members)[0, 0])
-    df = design.degrees_of_freedom_in(members)
-    reach = t_quantile(df, level) * se
-    people = int((members & (design.weight > 0)).sum())
-    return Estimate(value, se, df, value - reach, value + reach, people)
+__all__ = ["distribution", "inside", "mean", "means", "proportion", "proportions", "ratio", "standardised", "total"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -12,11 +11,11 @@ from numpy.typing import ArrayLike, NDArray
 from backpain.design import Design, proportion
 from backpain.estimate.rows import (
     Group,
+    Quantity,
     Source,
-    contrast_row,
-    contrast_rows,
+    contrasts_of,
     failed_rows,
-    risk_rows,
+    risks_of,
     standardised,
     table,
 )
@@ -160,10 +159,8 @@ def _risks(
         return failed_rows(groups, source, STANDARDISED)
     risk, influence = standardised(everyone, fit.coefficients, fit.influence, design.weight[members])
     covariance = design.covariance(_whole(influence, members), members)
-    return [
-        *risk_rows(groups, risk, covariance, source),
-        *contrast_rows(groups, risk, covariance, source, STANDARDISED),
-    ]
+    found = [*risks_of(groups, risk, covariance), *contrasts_of(groups, risk, covariance, STANDARDISED)]
+    return [quantity.row(source) for quantity in found]
 
 
 def _odds_ratios(
@@ -174,7 +171,7 @@ def _odds_ratios(
     influence = fit.influence[:, 1 : len(groups)]
     se = np.sqrt(np.diag(design.covariance(_whole(influence, members), members)))
     return [
-        contrast_row(group.beside(groups[-1]), "odds-ratio", float(value), float(error), source, math.exp)
+        Quantity(group.beside(groups[-1]), "odds-ratio", float(value), float(error)).row(source)
         for group, value, error in zip(groups[:-1], fit.coefficients[1 : len(groups)], se, strict=True)
     ]
 

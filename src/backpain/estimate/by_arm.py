@@ -9,19 +9,16 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from backpain.design import Design
 from backpain.estimate.estimators import (
-    Risks,
-    arm_table,
+    Found,
     carried,
-    covariates_of,
     followed_weight,
     reason_of,
     target_of,
     unusable,
 )
 from backpain.estimate.rows import standardised
-from backpain.nuisance import Nuisance
+from backpain.nuisance import Nuisance, covariates_of
 from backpain.regression import Logistic, Term, logistic
 
 Numbers = NDArray[np.float64]
@@ -36,19 +33,15 @@ class ArmModel(NamedTuple):
     influence: Numbers
 
 
-def standardisation_by_arm(
-    participants: pd.DataFrame, terms: Sequence[Term], design: Design, nuisance: Nuisance
-) -> pd.DataFrame:
-    """Risks predicted for all by the outcome model of each arm, averaged with the survey weight (g-formula)."""
+def standardisation_by_arm(participants: pd.DataFrame, terms: Sequence[Term], nuisance: Nuisance) -> Found:
+    """Found predicted for all by the outcome model of each arm, averaged with the survey weight (g-formula)."""
     models = _arm_models(participants, terms, nuisance)
     if reason := _reason(models, nuisance):
-        return arm_table("standardisation-by-arm", unusable(nuisance, reason), design, nuisance)
-    return arm_table("standardisation-by-arm", _standardised(models, nuisance), design, nuisance)
+        return unusable(nuisance, reason)
+    return _standardised(models, nuisance)
 
 
-def doubly_robust(
-    participants: pd.DataFrame, terms: Sequence[Term], design: Design, nuisance: Nuisance
-) -> pd.DataFrame:
+def doubly_robust(participants: pd.DataFrame, terms: Sequence[Term], nuisance: Nuisance) -> Found:
     """The same risks, corrected by the weighted mean of what the models leave unexplained (augmented weighting).
 
     Right in large samples if either the propensity or the outcome models are, and the loss model is (Bang and
@@ -56,7 +49,7 @@ def doubly_robust(
     """
     models = _arm_models(participants, terms, nuisance)
     if reason := "; ".join(filter(None, [nuisance.reason, _reason(models, nuisance)])):
-        return arm_table("doubly-robust", unusable(nuisance, reason), design, nuisance)
+        return unusable(nuisance, reason)
     predicted = _standardised(models, nuisance)
     left = np.empty(2)
     influence = predicted.influence.copy()
@@ -68,7 +61,7 @@ def doubly_robust(
         own = (share * (nuisance.trial.event - fitted - left[place]))[:, None]
         slope = -model.fit.matrix.T @ (share * fitted * (1 - fitted))
         influence[:, place] += (own + nuisance.drift(own))[:, 0] + model.influence @ slope
-    return arm_table("doubly-robust", Risks(predicted.risk + left, influence), design, nuisance)
+    return Found(predicted.value + left, influence)
 
 
 def _arm_models(participants: pd.DataFrame, terms: Sequence[Term], nuisance: Nuisance) -> list[ArmModel]:
@@ -85,9 +78,9 @@ def _reason(models: list[ArmModel], nuisance: Nuisance) -> str:
     return "; ".join(f"{name}: {reason}" for name, reason in reasons.items() if reason)
 
 
-def _standardised(models: list[ArmModel], nuisance: Nuisance) -> Risks:
+def _standardised(models: list[ArmModel], nuisance: Nuisance) -> Found:
     parts = [
         standardised([model.fit.matrix], model.fit.coefficients, model.influence, target_of(nuisance))
         for model in models
     ]
-    return Risks(np.concatenate([risk for risk, _ in parts]), np.hstack([influence for _, influence in parts]))
+    return Found(np.concatenate([risk for risk, _ in parts]), np.hstack([influence for _, influence in parts]))

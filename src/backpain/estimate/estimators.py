@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -10,19 +9,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from backpain.design import Design
-from backpain.estimate.rows import (
-    Group,
-    Source,
-    contrast_row,
-    contrast_rows,
-    failed_rows,
-    risk_rows,
-    standardised,
-    table,
-)
-from backpain.nuisance import Nuisance, with_arm
-from backpain.regression import Logistic, Term, design_matrix, logistic
+from backpain.estimate.rows import Group, standardised
+from backpain.nuisance import Nuisance, covariates_of, with_arm
+from backpain.regression import Logistic, Term, logistic
 
 Numbers = NDArray[np.float64]
 
@@ -30,10 +19,13 @@ Numbers = NDArray[np.float64]
 ARM = 1
 
 
-class Risks(NamedTuple):
-    """Risks of the treated and the untreated, their (people, 2) influence, and why they cannot be used."""
+class Found(NamedTuple):
+    """What an estimator found: the risks of the treated and the untreated, or a log odds ratio alone.
 
-    risk: Numbers
+    With the (people, k) influence function, or why there is nothing to be used.
+    """
+
+    value: Numbers
     influence: Numbers
     reason: str = ""
 
@@ -47,60 +39,54 @@ class OutcomeModel(NamedTuple):
     columns: list[str]
 
 
-def unadjusted(participants: pd.DataFrame, terms: Sequence[Term], design: Design, nuisance: Nuisance) -> pd.DataFrame:
+def unadjusted(participants: pd.DataFrame, terms: Sequence[Term], nuisance: Nuisance) -> Found:
     """Risk in each arm among those followed, as they are; by 1 / retention where loss terms were declared."""
     # ASSUME: without them the lost of an arm are like its followed: a loss model of the arm alone cancels.
     trial = nuisance.trial
     if not nuisance.loss_declared or nuisance.retention_model is None:
-        return arm_table("unadjusted", hajek(nuisance, trial.weight * trial.followed, None), design, nuisance)
+        return hajek(nuisance, trial.weight * trial.followed, None)
     if not nuisance.retention_model.converged:
         reason = f"retention: {nuisance.retention_model.reason}"
-        return arm_table("unadjusted", unusable(nuisance, reason), design, nuisance)
+        return unusable(nuisance, reason)
     weight = np.where(trial.followed, trial.weight / nuisance.retention, 0.0)
-    return arm_table("unadjusted", hajek(nuisance, weight, False), design, nuisance)
+    return hajek(nuisance, weight, False)
 
 
-def weighting(participants: pd.DataFrame, terms: Sequence[Term], design: Design, nuisance: Nuisance) -> pd.DataFrame:
+def weighting(participants: pd.DataFrame, terms: Sequence[Term], nuisance: Nuisance) -> Found:
     """Risk in each arm weighted by treatment weight and 1 / retention, each arm's weights normalised (Hajek).
 
     Lunceford and Davidian 2004, Stat Med 23:2937.
     """
     if not nuisance.converged:
-        return arm_table("weighting", unusable(nuisance, nuisance.reason), design, nuisance)
-    return arm_table("weighting", hajek(nuisance, nuisance.analysis_weight, True), design, nuisance)
+        return unusable(nuisance, nuisance.reason)
+    return hajek(nuisance, nuisance.analysis_weight, True)
 
 
-def standardisation(
-    participants: pd.DataFrame, terms: Sequence[Term], design: Design, nuisance: Nuisance
-) -> pd.DataFrame:
+def standardisation(participants: pd.DataFrame, terms: Sequence[Term], nuisance: Nuisance) -> Found:
     """Risks predicted for all in each arm, averaged with the survey weight (parametric g-formula)."""
     # ASSUME: treatment and terms act on the log-odds of the event without interaction.
     model = outcome_model(participants, terms, nuisance, "newton")
     reason = reason_of(model.fit, nuisance)
     if reason:
-        return arm_table("standardisation", unusable(nuisance, reason), design, nuisance)
+        return unusable(nuisance, reason)
     matrices = [with_arm(model.covariates, model.columns, arm)[0] for arm in (True, False)]
     risk, influence = standardised(matrices, model.fit.coefficients, model.influence, target_of(nuisance))
-    return arm_table("standardisation", Risks(risk, influence), design, nuisance)
+    return Found(risk, influence)
 
 
-def conditional(participants: pd.DataFrame, terms: Sequence[Term], design: Design, nuisance: Nuisance) -> pd.DataFrame:
+def conditional(participants: pd.DataFrame, terms: Sequence[Term], nuisance: Nuisance) -> Found:
     """The odds ratio of treatment given the terms: the outcome model of `standardisation` by statsmodels.
 
     It is not the odds ratio of the population's risks, because odds ratios do not average.
     """
     model = outcome_model(participants, terms, nuisance, "statsmodels")
     reason = reason_of(model.fit, nuisance)
-    source = Source("logistic", design.degrees_of_freedom_in(), reason)
-    arms = arms_of(nuisance)
     if reason:
-        return table(failed_rows(arms, source, ["odds-ratio"], risks=False))
-    se = math.sqrt(design.covariance(model.influence[:, ARM])[0, 0])
-    value = float(model.fit.coefficients[ARM])
-    return table([contrast_row(arms[0].beside(arms[1]), "odds-ratio", value, se, source, math.exp)])
+        return unusable(nuisance, reason, 1)
+    return Found(model.fit.coefficients[[ARM]], model.influence[:, [ARM]])
 
 
-def hajek(nuisance: Nuisance, weight: Numbers, treatment: bool | None) -> Risks:
+def hajek(nuisance: Nuisance, weight: Numbers, treatment: bool | None) -> Found:
     """Weighted risks of the arms; which models made the weights: both (True), loss alone (False), none (None)."""
     trial = nuisance.trial
     risk, columns = np.empty(2), []
@@ -111,7 +97,7 @@ def hajek(nuisance: Nuisance, weight: Numbers, treatment: bool | None) -> Risks:
     influence = np.column_stack(columns)
     if treatment is not None:
         influence = influence + nuisance.drift(influence, treatment)
-    return Risks(risk, influence)
+    return Found(risk, influence)
 
 
 def outcome_model(participants: pd.DataFrame, terms: Sequence[Term], nuisance: Nuisance, engine: str) -> OutcomeModel:
@@ -127,13 +113,6 @@ def carried(fit: Logistic, nuisance: Nuisance) -> Numbers:
     if not fit.converged or not retained(nuisance):
         return np.full(fit.score.shape, np.nan)
     return np.asarray((fit.score + nuisance.drift(fit.score, treatment=False)) @ fit.bread)
-
-
-def covariates_of(participants: pd.DataFrame, terms: Sequence[Term], nuisance: Nuisance) -> tuple[Numbers, list[str]]:
-    """The terms' model matrix, from the propensity model where it has the same terms."""
-    if list(terms) == list(nuisance.terms):
-        return nuisance.covariates, nuisance.columns
-    return design_matrix(participants, terms)
 
 
 def followed_weight(nuisance: Nuisance) -> Numbers:
@@ -161,9 +140,9 @@ def reason_of(fit: Logistic, nuisance: Nuisance) -> str:
     return "" if fit.converged else f"outcome: {fit.reason}"
 
 
-def unusable(nuisance: Nuisance, reason: str) -> Risks:
-    """No risks, and why."""
-    return Risks(np.full(2, np.nan), np.zeros((len(nuisance.trial.weight), 2)), reason)
+def unusable(nuisance: Nuisance, reason: str, width: int = 2) -> Found:
+    """Nothing, and why."""
+    return Found(np.full(width, np.nan), np.zeros((len(nuisance.trial.weight), width)), reason)
 
 
 def arms_of(nuisance: Nuisance) -> list[Group]:
@@ -173,18 +152,3 @@ def arms_of(nuisance: Nuisance) -> list[Group]:
         Group(name, int(arm.sum()), int(trial.event[arm].sum()), float(trial.weight[arm].sum()))
         for name, arm in (("treated", trial.treated), ("untreated", ~trial.treated))
     ]
-
-
-def arm_table(estimator: str, risks: Risks, design: Design, nuisance: Nuisance) -> pd.DataFrame:
-    """The rows of an estimator of the two risks."""
-    source = Source(estimator, design.degrees_of_freedom_in(), risks.reason)
-    arms = arms_of(nuisance)
-    if risks.reason:
-        return table(failed_rows(arms, source))
-    covariance = design.covariance(risks.influence)
-    return table(
-        [
-            *risk_rows(arms, risks.risk, covariance, source),
-            *contrast_rows(arms, risks.risk, covariance, source),
-        ]
-    )

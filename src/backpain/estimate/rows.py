@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import expit, stdtr, stdtrit
 
-from backpain.design import logit_interval, t_quantile
+from backpain.design import t_quantile
 
 Numbers = NDArray[np.float64]
 
@@ -71,71 +71,93 @@ class Scale(NamedTuple):
 
     value: Callable[[float, float], float]
     slope: Callable[[float, float], tuple[float, float]]
-    back: Callable[[float], float]
 
 
 CONTRASTS = {
-    "risk-difference": Scale(lambda one, other: one - other, lambda one, other: (1.0, -1.0), float),
-    "risk-ratio": Scale(lambda one, other: math.log(one / other), lambda one, other: (1 / one, -1 / other), math.exp),
+    "risk-difference": Scale(lambda one, other: one - other, lambda one, other: (1.0, -1.0)),
+    "risk-ratio": Scale(lambda one, other: math.log(one / other), lambda one, other: (1 / one, -1 / other)),
     "odds-ratio": Scale(
         lambda one, other: math.log(one / (1 - one)) - math.log(other / (1 - other)),
         lambda one, other: (1 / (one * (1 - one)), -1 / (other * (1 - other))),
-        math.exp,
     ),
+}
+# From the working scale, where intervals are symmetric and imputations are pooled, to the one reported.
+BACK: dict[str, Callable[[float], float]] = {
+    "risk": lambda value: float(expit(value)),
+    "risk-difference": float,
+    "risk-ratio": math.exp,
+    "odds-ratio": math.exp,
 }
 
 
-def risk_rows(groups: Sequence[Group], risk: Numbers, covariance: Numbers, source: Source) -> list[dict[str, Any]]:
-    """One row per group: the risk, its standard error, and an interval from the logit scale.
+class Quantity(NamedTuple):
+    """One risk or contrast on its working scale: the log-odds of a risk, a difference, the log of a ratio.
 
-    A risk of 0 or 1 has a row without standard error and interval, because linearisation finds none.
+    `se` is missing where a risk is 0 or 1, because linearisation finds none; `value` may then be infinite or missing.
     """
-    rows = []
+
+    group: Group
+    scale: str
+    value: float
+    se: float
+
+    @property
+    def estimate(self) -> float:
+        """The number reported."""
+        return BACK[self.scale](self.value)
+
+    def row(self, source: Source, df: float | None = None) -> dict[str, Any]:
+        """Its row, with interval and p by t on the working scale; `df` other than the source's when pooled.
+
+        The standard error of a risk is that of the risk; that of a ratio is on the log scale.
+        """
+        freedom = source.df if df is None else df
+        if not math.isfinite(self.value):
+            known = {"estimate": self.estimate} if self.scale == "risk" and not math.isnan(self.value) else {}
+            return source.row(self.group, self.scale, **known)
+        estimate = self.estimate
+        if not math.isfinite(self.se):
+            return source.row(self.group, self.scale, estimate=estimate)
+        reach = float(t_quantile(freedom, source.level)) * self.se
+        low, high = (BACK[self.scale](end) for end in (self.value - reach, self.value + reach))
+        if self.scale == "risk":
+            return source.row(
+                self.group, "risk", estimate=estimate, se=self.se * estimate * (1 - estimate), low=low, high=high
+            )
+        p = 2 * float(stdtr(freedom, -abs(self.value) / self.se)) if self.se > 0 else math.nan
+        return source.row(self.group, self.scale, estimate=estimate, se=self.se, low=low, high=high, p=p)
+
+
+def risks_of(groups: Sequence[Group], risk: Numbers, covariance: Numbers) -> list[Quantity]:
+    """Each group's risk on the log-odds; without a standard error where it is 0 or 1."""
+    found = []
     for place, group in enumerate(groups):
         p = float(risk[place])
-        if not 0 < p < 1:
-            rows.append(source.row(group, "risk", estimate=p))
-            continue
-        se = math.sqrt(covariance[place, place])
-        low, high = logit_interval(p, se, group.people, source.df, source.level)
-        rows.append(source.row(group, "risk", estimate=p, se=se, low=low, high=high))
-    return rows
+        if 0 < p < 1:
+            se = math.sqrt(covariance[place, place]) / (p * (1 - p))
+            found.append(Quantity(group, "risk", math.log(p / (1 - p)), se))
+        else:
+            found.append(Quantity(group, "risk", math.inf if p == 1 else -math.inf, math.nan))
+    return found
 
 
-def contrast_rows(
-    groups: Sequence[Group],
-    risk: Numbers,
-    covariance: Numbers,
-    source: Source,
-    scales: Sequence[str] = tuple(CONTRASTS),
-) -> list[dict[str, Any]]:
-    """Each group against the last: differences by a t-interval, ratios on the log scale (their `se` too).
-
-    Where a risk is 0 or 1 only the difference is given, without standard error.
-    """
-    rows = []
+def contrasts_of(
+    groups: Sequence[Group], risk: Numbers, covariance: Numbers, scales: Sequence[str] = tuple(CONTRASTS)
+) -> list[Quantity]:
+    """Each group against the last. Where a risk is 0 or 1 only the difference has a value, without standard error."""
+    found = []
     for place, group in enumerate(groups[:-1]):
         both, pair = group.beside(groups[-1]), [place, len(groups) - 1]
         one, other = (float(number) for number in risk[pair])
         for scale in scales:
             if not (0 < one < 1 and 0 < other < 1):
-                known = {"estimate": one - other} if scale == "risk-difference" else {}
-                rows.append(source.row(both, scale, **known))
+                known = one - other if scale == "risk-difference" else math.nan
+                found.append(Quantity(both, scale, known, math.nan))
                 continue
             slope = np.array(CONTRASTS[scale].slope(one, other))
             se = math.sqrt(max(slope @ covariance[np.ix_(pair, pair)] @ slope, 0.0))
-            value = CONTRASTS[scale].value(one, other)
-            rows.append(contrast_row(both, scale, value, se, source, CONTRASTS[scale].back))
-    return rows
-
-
-def contrast_row(
-    group: Group, scale: str, value: float, se: float, source: Source, back: Callable[[float], float]
-) -> dict[str, Any]:
-    """One contrast: interval and p by t on the working scale, turned back at the end."""
-    reach = t_quantile(source.df, source.level) * se
-    p = 2 * float(stdtr(source.df, -abs(value) / se)) if se > 0 else math.nan
-    return source.row(group, scale, estimate=back(value), se=se, low=back(value - reach), high=back(value + reach), p=p)
+            found.append(Quantity(both, scale, CONTRASTS[scale].value(one, other), se))
+    return found
 
 
 def failed_rows(

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from backpain.design import Design
+from backpain.design import Design, Replicated, Sampling, replicated
 from backpain.estimate.by_arm import doubly_robust, standardisation_by_arm
-from backpain.estimate.estimators import conditional, standardisation, unadjusted, weighting
+from backpain.estimate.estimators import Found, arms_of, conditional, standardisation, unadjusted, weighting
+from backpain.estimate.replicates import REPLICATED, Refits
+from backpain.estimate.rows import Group, Quantity, Source, contrasts_of, failed_rows, risks_of, table
 from backpain.nuisance import Nuisance, fit_nuisance
 from backpain.regression import Term
 
-Estimator = Callable[[pd.DataFrame, Sequence[Term], Design, Nuisance], pd.DataFrame]
+Numbers = NDArray[np.float64]
+Estimator = Callable[[pd.DataFrame, Sequence[Term], Nuisance], Found]
 
 ESTIMATORS: dict[str, Estimator] = {
     "unadjusted": unadjusted,
@@ -23,6 +30,8 @@ ESTIMATORS: dict[str, Estimator] = {
     "doubly-robust": doubly_robust,
 }
 USUAL = ("unadjusted", "weighting", "standardisation", "logistic")
+# Estimators of a contrast alone, whose arms have no risks.
+CONTRAST_ONLY = {"logistic": "odds-ratio"}
 
 
 def estimate(
@@ -35,6 +44,7 @@ def estimate(
     population: str = "everyone",
     lost: str = "weighted",
     nuisance: Nuisance | None = None,
+    resampling: Mapping[str, Any] | None = None,
 ) -> pd.DataFrame:
     """Estimate a trial by several estimators that share the models of treatment and of loss.
 
@@ -51,6 +61,9 @@ def estimate(
         Names in `ESTIMATORS`; `USUAL` unless given.
     nuisance
         Fitted before with the same arguments, to save fitting again.
+    resampling
+        Arguments of `design.replicated`, such as `{"kind": "bootstrap", "replicates": 500, "seed": 1}`: standard
+        errors from replicate weights with every model fitted again in each. None: by linearisation.
 
     Returns
     -------
@@ -61,15 +74,52 @@ def estimate(
     Raises
     ------
     ValueError
-        For unknown estimators, and as `fit_nuisance` and `Design.of` do.
+        For unknown estimators, and as `fit_nuisance`, `Design.of` and `replicated` do.
     """
     if strays := [name for name in estimators if name not in ESTIMATORS]:
         raise ValueError(f"estimators: {', '.join(strays)} not known; choose from {', '.join(ESTIMATORS)}")
     if "event" not in participants:
         raise ValueError("participants: there is no column 'event'")
-    design = design_of(participants, skeleton, lonely)
+    sample = design_of(participants, skeleton, lonely)
+    design = sample if resampling is None else replicated(sample, **resampling)
     shared = nuisance or fit_nuisance(participants, terms, loss_terms, population, lost)
-    return pd.concat([ESTIMATORS[name](participants, terms, design, shared) for name in estimators], ignore_index=True)
+    refits = Refits.of(participants, terms, design, shared) if isinstance(design, Replicated) else None
+    rows: list[dict[str, Any]] = []
+    for name in estimators:
+        found = ESTIMATORS[name](participants, terms, shared)
+        rows += rows_of(name, found, design, arms_of(shared), refits)
+    return table(rows)
+
+
+def rows_of(
+    name: str, found: Found, design: Sampling, arms: Sequence[Group], refits: Refits | None = None
+) -> list[dict[str, Any]]:
+    """The rows of one estimator: risks and contrasts with the design's variance, or the reason there are none."""
+    reason, covariance = found.reason, np.empty((0, 0))
+    if not reason and refits is not None:
+        values = REPLICATED[name](refits)
+        lost = np.asarray(~np.isfinite(values).all(axis=1))
+        if lost.any():
+            told = Counter(refits.reasons(lost)).most_common(1)
+            reason = f"replicates: {int(lost.sum())} of {len(values)} give no estimate"
+            reason += f" (mostly {told[0][0]})" if told else ""
+        else:
+            covariance = refits.design.spread(values, found.value)
+    elif not reason and isinstance(design, Design):
+        covariance = design.covariance(found.influence)
+    source = Source(name, design.degrees_of_freedom_in(), reason)
+    if reason:
+        only = CONTRAST_ONLY.get(name)
+        return failed_rows(arms, source, [only], risks=False) if only else failed_rows(arms, source)
+    return [quantity.row(source) for quantity in quantities(name, found, covariance, arms)]
+
+
+def quantities(name: str, found: Found, covariance: Numbers, arms: Sequence[Group]) -> list[Quantity]:
+    """What an estimator found, on the working scales."""
+    if name in CONTRAST_ONLY:
+        se = float(np.sqrt(covariance[0, 0]))
+        return [Quantity(arms[0].beside(arms[1]), CONTRAST_ONLY[name], float(found.value[0]), se)]
+    return [*risks_of(arms, found.value, covariance), *contrasts_of(arms, found.value, covariance)]
 
 
 def design_of(people: pd.DataFrame, skeleton: pd.DataFrame | None, lonely: str) -> Design:

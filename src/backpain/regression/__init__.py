@@ -9,6 +9,7 @@ from backpain.regression.families import SINGLE
 from backpain.regression.fit import ENGINES, Fit, fit
 from backpain.regression.forms import FORMS
 from backpain.regression.logistic import Logistic, logistic
+from backpain.regression.many import Batch, Block, Extra, Many, logistic_many, probability
 from backpain.regression.mixture import saddlepoint, satterthwaite
 from backpain.regression.outcomes import FAMILIES
 from backpain.regression.result import DEGREES, Regression
@@ -29,10 +30,14 @@ __all__ = [
     "FORMS",
     "INTERCEPT",
     "SINGLE",
+    "Batch",
+    "Block",
     "Coding",
     "Comparison",
+    "Extra",
     "Fit",
     "Logistic",
+    "Many",
     "Regression",
     "Term",
     "coding_of",
@@ -40,6 +45,8 @@ __all__ = [
     "design_matrix",
     "fit",
     "logistic",
+    "logistic_many",
+    "probability",
     "saddlepoint",
     "satterthwaite",
     "survey_regression",

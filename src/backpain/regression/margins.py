@@ -17,10 +17,10 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.stats import t
 
-from backpain.design import t_quantile
+from backpain.design import t_quantile, variance
+from backpain.regression.domain import spread, vectors
 from backpain.regression.forms import column_of, is_number, numbers_of, present_levels
 from backpain.regression.rows import Rows
-from backpain.regression.variance import spread, variance, vectors
 
 if TYPE_CHECKING:
     from backpain.regression.survey import Regression
@@ -37,20 +37,20 @@ STEPS = {1e-3: 4 / 3, 2e-3: -1 / 3}
 
 @dataclass(frozen=True)
 class Means:
-    """Weighted averages, what each person adds to them, and how the coefficients move them.
+    """Weighted averages, who lies how far from them, and how the coefficients move them.
 
     Attributes
     ----------
     value
         (m,) the averages.
-    person
-        (people, m) each person's share in how far their own prediction lies from the average.
+    deviation
+        (people, m) how far each person's own prediction lies from the average.
     gradient
         (k, m) slope of each average in the coefficients.
     """
 
     value: Numbers
-    person: Numbers
+    deviation: Numbers
     gradient: Numbers
 
 
@@ -103,18 +103,30 @@ def _estimated(regression: Regression, wanted: list[Combination], covariates: st
     if not np.isfinite(estimate).all():
         raise ValueError("margins: a prediction is not finite there; choose values nearer to those seen")
     gradient = np.hstack([mean.gradient for mean in means])
-    person = np.hstack([mean.person for mean in means])
+    deviation = np.hstack([mean.deviation for mean in means])
+
+    def own() -> Numbers:
+        """What each person adds to the averages, were the coefficients known."""
+        return (fitted.rows.weight / fitted.rows.weight.sum())[:, None] * deviation
+
+    def known(weights: Numbers) -> Numbers:
+        """The averages under other weights, were the coefficients known."""
+        shares = np.array([weight / weight.sum() for weight in vectors(weights, members)])
+        return np.asarray(estimate + shares @ deviation)
 
     def at(weights: Numbers) -> Numbers:
-        return np.array([_again(regression, wanted, weight) for weight in vectors(weights, members)])
-
-    def spread_of(influence: Numbers) -> Numbers:
-        return variance(regression.design, estimate, lambda: spread(influence, members), at, members)
+        # The matrices are made once for the block of replicates.
+        made = [[(make(), times) for make, times in combination] for combination in wanted]
+        return np.array([_again(regression, made, weight) for weight in vectors(weights, members)])
 
     if covariates == "sampled":
-        return estimate, spread_of(fitted.influence @ gradient + person)
+        return estimate, variance(
+            regression.design, estimate, lambda: spread(fitted.influence @ gradient + own(), members), at, members
+        )
     moved = gradient.T @ regression.covariance @ gradient
-    return estimate, moved if covariates == "fixed" else moved + spread_of(person)
+    if covariates == "fixed":
+        return estimate, moved
+    return estimate, moved + variance(regression.design, estimate, lambda: spread(own(), members), known, members)
 
 
 def _means(regression: Regression, combination: Combination) -> Means:
@@ -127,16 +139,16 @@ def _means(regression: Regression, combination: Combination) -> Means:
             predicted[place] += times * kind.predict(block, b)
             gradient += times * kind.gradient(block, b)
     value = share @ predicted
-    return Means(value, share[:, None] * (predicted - value), gradient)
+    return Means(value, predicted - value, gradient)
 
 
-def _again(regression: Regression, wanted: list[Combination], weight: Numbers) -> Numbers:
+def _again(regression: Regression, made: list[list[tuple[Numbers, float]]], weight: Numbers) -> Numbers:
     """The averages under other weights, the model fitted again."""
     rows, kind = regression.fit.rows, regression.fit.kind
     b, share = regression.fit.again(weight), weight / weight.sum()
     found = []
-    for combination in wanted:
-        parts = [times * kind.predict(Rows(make(), rows.outcome, share, rows.offset), b) for make, times in combination]
+    for combination in made:
+        parts = [times * kind.predict(Rows(x, rows.outcome, share, rows.offset), b) for x, times in combination]
         found.append(share @ sum(parts[1:], start=parts[0]))
     return np.concatenate(found)
 

@@ -11,13 +11,14 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import t
 
-from backpain.design import Design, t_quantile
+from backpain.design import Replicated, Sampling, t_quantile
 from backpain.regression.comparison import Comparison, likelihood_ratio, wald, without
+from backpain.regression.domain import spread, vectors
 from backpain.regression.fit import Fit
 from backpain.regression.margins import average_slopes, marginal_means
 from backpain.regression.peer import summary
+from backpain.regression.replicates import refitted
 from backpain.regression.terms import INTERCEPT, Coding
-from backpain.regression.variance import spread, variance, vectors
 
 Numbers = NDArray[np.float64]
 Marks = NDArray[np.bool_]
@@ -50,7 +51,7 @@ class Regression:
     fit: Fit
     coding: Coding
     part: pd.DataFrame
-    design: Design
+    design: Sampling
     members: Marks
     covariance: Numbers
     freedom: int
@@ -264,11 +265,16 @@ def estimated(regression: Regression) -> Regression:
     size = len(fitted.coefficients)
     covariance = np.full((size, size), np.nan)
     if fitted.converged:
-        covariance = variance(design, fitted.coefficients, lambda: regression.influence, regression.refit, members)
+        covariance = (
+            design.spread(refitted(fitted, design, members), fitted.coefficients)
+            if isinstance(design, Replicated)
+            else design.covariance(regression.influence, members)
+        )
     return replace(regression, covariance=covariance, freedom=freedom)
 
 
-def degrees(design: Design, members: Marks, df: str, columns: int) -> int:
+def degrees(design: Sampling, members: Marks, df: str, columns: int) -> int:
+    """Degrees of freedom by one of `DEGREES`, refused where none are left."""
     freedom = DEGREES[df](design.degrees_of_freedom_in(members), columns)
     if freedom <= 0:
         raise ValueError(

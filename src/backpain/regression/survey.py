@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from backpain.design import Design
+from backpain.design import Sampling
 from backpain.regression.families import SINGLE
 from backpain.regression.fit import fit
 from backpain.regression.forms import numbers_of
@@ -23,7 +23,7 @@ def survey_regression(
     frame: pd.DataFrame,
     outcome: str,
     terms: Sequence[Term] | str,
-    design: Design,
+    design: Sampling,
     family: str = "logistic",
     domain: ArrayLike | None = None,
     df: str = "design",

@@ -118,6 +118,36 @@ class Gate(Closed):
     smallest_arm: int
 
 
+class Variance(Closed):
+    """How standard errors are found: linearised with every model carried through, or from replicate weights.
+
+    `bootstrap` (Rao, Wu and Yue) takes `replicates` and a `seed`; `jkn` leaves out one PSU at a time; `brr` and
+    `fay` (with `rho`) need two PSUs in every stratum. Every model is fitted again in every replicate.
+    """
+
+    method: Literal["linearised", "bootstrap", "jkn", "brr", "fay"] = "linearised"
+    replicates: int | None = Field(None, ge=2)
+    seed: int | None = None
+    rho: float | None = Field(None, ge=0, lt=1)
+
+    @model_validator(mode="after")
+    def _what_the_method_takes(self) -> Variance:
+        takes = {"bootstrap": {"replicates", "seed"}, "fay": {"rho"}}.get(self.method, set())
+        given = {name for name in ("replicates", "seed", "rho") if getattr(self, name) is not None}
+        if given != takes:
+            words = " and ".join(f"`{name}`" for name in sorted(takes)) or "nothing else"
+            raise ValueError(f"`method: {self.method}` takes {words}")
+        return self
+
+    @property
+    def resampling(self) -> dict[str, Any] | None:
+        """The arguments of `design.replicated`; None for linearisation."""
+        if self.method == "linearised":
+            return None
+        told = self.model_dump(exclude_none=True)
+        return {"kind": told.pop("method"), **told}
+
+
 class Panels(Closed):
     """Which panels take part: a list, all but some, or one."""
 
@@ -150,6 +180,7 @@ class Plan(Closed):
     outcome: Outcome
     estimand: Estimand = Estimand()
     gate: Gate
+    variance: Variance = Variance()
     label: str | None = None
     description_only: bool = False
 

@@ -211,6 +211,29 @@ sampled <- lapply(list(everyone = 1, domain = people$domain), function(part) {
   }, simplify = FALSE)
 })
 
+# The jackknife, without the lonely strata, which it has no policy for; each replicate is fitted to the last digit.
+jackknife <- as.svrepdesign(of(subset(people, stratum <= 14)), type = "JKn")
+replicated <- lapply(list(everyone = jackknife, domain = subset(jackknife, domain == 1)), function(design) {
+  sapply(c("linear", "logistic", "poisson", "log-binomial"), function(name) {
+    found <- withReplicates(design, function(weight, data) {
+      data$w <- weight / mean(weight[weight > 0])
+      data <- data[data$w > 0, ]
+      y <- all.vars(formulas[[name]])[1]
+      formula <- as.formula(paste(y, "~ treated * sex + age"))
+      environment(formula) <- environment()
+      start <- if (name == "log-binomial") c(log(weighted.mean(data$event, data$w)), 0, 0, 0, 0) else NULL
+      once <- function(start) suppressWarnings(glm(formula, kinds[[name]], data, weights = w, control = exact, start = start))
+      fit <- once(start)
+      if (name == "log-binomial") for (again in 1:25) fit <- once(coef(fit))
+      risk <- sapply(c(0, 1), function(arm) {
+        weighted.mean(predict(fit, transform(data, treated = arm), type = "response"), data$w)
+      })
+      c(coef(fit), risk)
+    })
+    list(estimate = plain(coef(found)), se = plain(SE(found)), df = degf(design))
+  }, simplify = FALSE)
+})
+
 # A writer of its own, so that R needs no package but those it comes with and `survey`.
 json <- function(x, indent = "") {
   more <- paste0(indent, "  ")
@@ -225,4 +248,5 @@ json <- function(x, indent = "") {
 versions <- list(R = as.character(getRversion()), survey = as.character(packageVersion("survey")),
                  nnet = as.character(packageVersion("nnet")))
 writeLines(json(list(versions = versions, models = models, tests = tests, mixtures = mixtures, ordinal = ordinal,
-                     multinomial = multinomial, predmeans = predmeans, sampled = sampled)), "regression.json")
+                     multinomial = multinomial, predmeans = predmeans, sampled = sampled,
+                     replicated = replicated)), "regression.json")

@@ -1,30 +1,14 @@
-"""From what each person of a domain moves to the variance under the survey's design."""
+"""From the people of a domain to all people of the survey, and back."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from backpain.design import Design
-
 Numbers = NDArray[np.float64]
 Marks = NDArray[np.bool_]
-
-
-def variance(
-    design: Design,
-    estimate: Numbers,
-    influence: Callable[[], Numbers],
-    at: Callable[[Numbers], Numbers],
-    domain: Marks | None = None,
-) -> Numbers:
-    """(k, k) variance of (k,) estimates: linearised, by their (people, k) influence function.
-
-    `at` gives the (r, k) estimates under (people, r) vectors of weights, for designs of replicate weights.
-    """
-    return design.covariance(influence(), domain)
 
 
 def spread(influence: Numbers, members: Marks) -> Numbers:

@@ -1,0 +1,295 @@
+"""Totals, means, ratios and shares of many domains at once, in one pass over the people."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
+
+from backpain.design.proportions import INTERVALS, effective_people, judged, korn_graubard, t_quantile
+from backpain.design.replicates import Replicated
+from backpain.design.stages import Codes, Marks, Numbers
+from backpain.design.variance import Sampling
+
+# Groups of the people: each one's position, or -1 for those in none; and the names.
+Groups = tuple[Codes, list[Any]]
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A number with its standard error, degrees of freedom, interval, and the people behind it.
+
+    `design_effect` is its variance over that of a simple random sample of as many people, with replacement
+    (R's `deff = "replace"`); missing where it has no meaning.
+    """
+
+    estimate: float
+    se: float
+    df: int
+    low: float
+    high: float
+    people: int
+    design_effect: float = math.nan
+
+
+@dataclass(frozen=True)
+class Domains:
+    """One estimate for each of k domains of a survey, which may depend on one another.
+
+    Attributes
+    ----------
+    names
+        The domains.
+    estimate, people, df, design_effect
+        (k,) each; people have a weight above zero.
+    covariance
+        (k, k); domains share PSUs, so its off-diagonal is not zero.
+    design
+        The sample, for whatever is made from several domains.
+    held
+        (units, k) which units hold members of each domain.
+    share
+        Whether the estimates are proportions.
+    """
+
+    names: list[Any]
+    estimate: Numbers
+    covariance: Numbers
+    df: Codes
+    people: Codes
+    design_effect: Numbers
+    design: Sampling
+    held: Marks
+    share: bool
+
+    @property
+    def se(self) -> Numbers:
+        """(k,) standard errors."""
+        return np.sqrt(np.diag(self.covariance))
+
+    def table(self, method: str = "korn-graubard", level: float = 0.95, adjust: bool = True) -> pd.DataFrame:
+        """A row for each domain: domain, estimate, se, df, low, high, people, design_effect, rule, reason.
+
+        Shares have the interval named and the verdict of the NCHS standard (see `presentation`, also for
+        `adjust`); others a t-interval, and an empty rule.
+        """
+        columns: dict[str, Any] = {"domain": self.names, "estimate": self.estimate, "se": self.se, "df": self.df}
+        columns["low"], columns["high"] = self.interval(method, level)
+        columns |= {"people": self.people, "design_effect": self.design_effect, "rule": "", "reason": ""}
+        if self.share:
+            low, high = korn_graubard(self.estimate, self.se, self.people, self.df, adjust=adjust)
+            size = effective_people(self.estimate, self.se, self.people)
+            told = [judged(*row) for row in zip(self.estimate, size, high - low, self.df, strict=True)]
+            columns |= {"rule": [rule for rule, _ in told], "reason": [reason for _, reason in told]}
+        return pd.DataFrame(columns)
+
+    def interval(self, method: str = "korn-graubard", level: float = 0.95) -> tuple[Numbers, Numbers]:
+        """(k,) lower and upper ends: for shares by the method named, for others by t."""
+        if not self.share:
+            reach = t_quantile(self.df, level) * self.se
+            return self.estimate - reach, self.estimate + reach
+        if method not in INTERVALS:
+            raise ValueError(f"proportion: the interval {method!r} is not known; choose {', '.join(INTERVALS)}")
+        return INTERVALS[method](self.estimate, self.se, self.people, self.df, level)
+
+    def of(self, name: Any, method: str = "korn-graubard", level: float = 0.95) -> Estimate:
+        """One domain's estimate."""
+        place = self._place(name)
+        low, high = self.interval(method, level)
+        return Estimate(
+            float(self.estimate[place]),
+            float(self.se[place]),
+            int(self.df[place]),
+            float(low[place]),
+            float(high[place]),
+            int(self.people[place]),
+            float(self.design_effect[place]),
+        )
+
+    def difference(self, first: Any, second: Any, level: float = 0.95) -> Estimate:
+        """The first domain's estimate less the second's, with the covariance of the two."""
+        return self.combined({first: 1.0, second: -1.0}, level)
+
+    def combined(self, weights: Mapping[Any, float], level: float = 0.95) -> Estimate:
+        """A weighted sum of the domains' estimates, with a t-interval on the df of all of them together.
+
+        R's `svycontrast` of `svyby(covmat = TRUE)`. With weights that are a standard population's shares of the
+        ages it is direct standardisation.
+        """
+        factor = np.zeros(len(self.names))
+        for name, weight in weights.items():
+            factor[self._place(name)] = weight
+        value, se = float(factor @ self.estimate), math.sqrt(factor @ self.covariance @ factor)
+        used = factor != 0
+        held = np.asarray(self.held[:, used].any(axis=1))[:, None]
+        df = int(self.design.freedom_of(held)[0])
+        reach = float(t_quantile(df, level)) * se
+        return Estimate(value, se, df, value - reach, value + reach, int(self.people[used].sum()))
+
+    def _place(self, name: Any) -> int:
+        if name not in self.names:
+            raise ValueError(f"domains: there is no {name!r}; choose from {', '.join(map(str, self.names))}")
+        return self.names.index(name)
+
+
+def groups_of(by: ArrayLike | None, members: Marks) -> Groups:
+    """The people's groups inside the domain, in the order of the categories or sorted; None is one group.
+
+    Raises
+    ------
+    ValueError
+        If the column has another length, or a member of the domain has no group.
+    """
+    if by is None:
+        return np.where(members, 0, -1), ["everyone"]
+    column = by if isinstance(by, pd.Series) else pd.Series(by)
+    if len(column) != len(members):
+        raise ValueError(f"by: {len(column)} values for {len(members)} people; give one per person")
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        code, names = column.cat.codes.to_numpy().astype(np.intp), list(column.cat.categories)
+    else:
+        code, found = pd.factorize(column, sort=True)
+        names = list(found)
+    if (lost := int(((code < 0) & members).sum())) > 0:
+        raise ValueError(f"{column.name or 'by'}: missing for {lost} people of the domain; leave them out of it")
+    code = code if members.all() else np.where(members, code, -1)
+    used = np.bincount(code + 1, minlength=len(names) + 1)[1:] > 0
+    if not used.all():
+        renumbered = np.append(np.cumsum(used) - 1, -1)
+        code, names = renumbered[code], [name for name, kept in zip(names, used, strict=True) if kept]
+    return code, names
+
+
+def ratios(numerator: Numbers, denominator: Numbers | None, groups: Groups, design: Sampling, share: bool) -> Domains:
+    """Ratio of weighted totals in each group; without a denominator the mean.
+
+    Parameters
+    ----------
+    numerator, denominator
+        (people,) zero where the group is -1.
+
+    Raises
+    ------
+    ValueError
+        If a group has no weight, or its denominator adds up to zero.
+    """
+    sums = _Sums(design, groups)
+    above, people = sums.of(numerator), sums.people
+    below = sums.of(None) if denominator is None else sums.of(denominator)
+    _refuse_weightless(groups[1], people)
+    whole = sums.full @ below
+    if (whole == 0).any():
+        raise ValueError("ratio: the denominator adds up to zero in this domain")
+    value = sums.full @ above / whole
+    if isinstance(design, Replicated):
+        matrix = design.spread(design.factor.T @ above / (design.factor.T @ below), value)
+    else:
+        matrix = _covariance(design, (above - value * below) / whole, sums.held)
+    effect = np.full(len(value), math.nan)
+    if denominator is None:
+        squares = above if share else sums.of(numerator**2)
+        effect = _design_effect(np.diag(matrix), value, sums.full @ squares / whole, people.sum(0))
+    return Domains(
+        groups[1], value, matrix, design.freedom_of(sums.held), people.sum(0), effect, design, sums.held, share
+    )
+
+
+def totals(values: Numbers, groups: Groups, design: Sampling) -> Domains:
+    """Weighted total of (people,) values, zero where the group is -1, in each group."""
+    sums = _Sums(design, groups)
+    above = sums.of(values)
+    _refuse_weightless(groups[1], sums.people)
+    value = sums.full @ above
+    if isinstance(design, Replicated):
+        matrix = design.spread(design.factor.T @ above, value)
+    else:
+        matrix = _covariance(design, above, sums.held)
+    effect = np.full(len(value), math.nan)
+    return Domains(
+        groups[1], value, matrix, design.freedom_of(sums.held), sums.people.sum(0), effect, design, sums.held, False
+    )
+
+
+def shares(groups: Groups, design: Sampling) -> Domains:
+    """Each group's share of all who are in one: the distribution of a category, whose estimates add up to 1.
+
+    People and degrees of freedom are those of all groups together, which each share is out of.
+    """
+    sums = _Sums(design, groups)
+    people = sums.people.sum()
+    if not people:
+        raise ValueError("domain: nobody in it has a weight above zero; widen the domain")
+    above = sums.of(None)
+    below = above.sum(axis=1, keepdims=True)
+    value = sums.full @ above / (sums.full @ below)
+    held = np.asarray(sums.held.any(axis=1))[:, None]
+    if isinstance(design, Replicated):
+        matrix = design.spread(design.factor.T @ above / (design.factor.T @ below), value)
+    else:
+        matrix = np.asarray(design.covariance_of_totals((above - value * below) / above.sum(), held[:, 0]))
+    every = np.full(len(value), people)
+    effect = _design_effect(np.diag(matrix), value, value, every)
+    df = np.repeat(design.freedom_of(held), len(value))
+    return Domains(groups[1], value, matrix, df, every, effect, design, np.tile(held, len(value)), True)
+
+
+class _Sums:
+    """Weighted sums of columns by unit and group."""
+
+    def __init__(self, design: Sampling, groups: Groups) -> None:
+        code, names = groups
+        replicated = isinstance(design, Replicated)
+        self.weight = design.base if isinstance(design, Replicated) else design.weight
+        self.full = design.full if isinstance(design, Replicated) else np.ones(design.units)
+        self.shape = (len(self.full), len(names))
+        self.inside = slice(None) if code.size == 0 or code.min() >= 0 else code >= 0
+        self.weight = self.weight[self.inside]
+        place = design.unit[self.inside]
+        self.place = place if len(names) == 1 else place * len(names) + code[self.inside]
+        counted = (design.weight[self.inside] if replicated else self.weight) > 0
+        self.people = self._table(counted).astype(np.intp)
+
+    @property
+    def held(self) -> Marks:
+        return self.people > 0
+
+    def of(self, column: Numbers | None) -> Numbers:
+        """(units, groups) weighted sums of a (people,) column; None is a column of ones."""
+        return self._table(self.weight if column is None else self.weight * column[self.inside])
+
+    def _table(self, values: Any) -> Numbers:
+        flat = np.bincount(self.place, values, minlength=self.shape[0] * self.shape[1])
+        return np.asarray(flat.reshape(self.shape), dtype=float)
+
+
+def _refuse_weightless(names: list[Any], people: Codes) -> None:
+    empty = people.sum(0) == 0
+    if not len(names) or empty.any():
+        which = ", ".join(str(name) for name, none in zip(names, empty, strict=True) if none)
+        told = f" ({which})" if len(names) > 1 else ""
+        raise ValueError(f"domain: nobody in it has a weight above zero{told}; widen the domain")
+
+
+def _covariance(design: Any, totals: Numbers, held: Marks) -> Numbers:
+    """Covariance of the groups' estimates, each variance by the lonely strata of its own group."""
+    if totals.shape[1] == 1 or design.lonely not in ("fail", "average") or not design.stages[0].lonely.any():
+        return np.asarray(design.covariance_of_totals(totals, held.any(axis=1)))
+    own = np.array([design.covariance_of_totals(totals[:, [k]], held[:, k])[0, 0] for k in range(totals.shape[1])])
+    joint = design.covariance_of_totals(totals, held.any(axis=1))
+    scale = np.sqrt(own / np.where(np.diag(joint) > 0, np.diag(joint), 1.0))
+    return np.asarray(joint * np.outer(scale, scale))
+
+
+def _design_effect(variance: Numbers, mean: Numbers, square: Numbers, people: Codes) -> Numbers:
+    """Variance over that of a simple random sample with replacement; missing where nobody differs."""
+    spread = square - mean**2
+    known = (spread > 1e-14 * np.abs(square)) & (people > 1)
+    return np.where(known, variance * (people - 1) / np.where(known, spread, 1.0), math.nan)
+
+
+__all__ = ["Domains", "Estimate", "Groups", "groups_of", "ratios", "shares", "totals"]

@@ -1,0 +1,168 @@
+"""Replicate weights: a survey's spread shown by weighting its sample again and again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
+
+from backpain.design.sample import members_of
+from backpain.design.stages import Codes, Marks, Numbers, grouped
+
+# Weights below this share of the largest count as none when the rank of replicate weights is found (as in R).
+RANK = 1e-5
+# Numbers of one block of replicate weights, which bounds the memory: 64 MB.
+BLOCK = 8_000_000
+CENTRES = ("replicates", "estimate")
+
+
+@dataclass(frozen=True)
+class Replicated:
+    """A sample with replicate weights.
+
+    Attributes
+    ----------
+    weight
+        (people,) the full-sample weights.
+    base, unit, full, factor
+        Replicate r weighs person i by base[i] * factor[unit[i], r], and the full sample by base[i] *
+        full[unit[i]]: weights made here share a factor within each PSU; those given by a survey have a row of
+        factors for each person and a base of 1.
+    scale
+        (replicates,) what the squared deviation of each replicate counts.
+    centre
+        Deviations from the mean of the replicates (R's default) or from the full-sample estimate (`mse`).
+    kind
+        Name, for messages.
+    declared_df
+        Degrees of freedom where the survey declares them; None takes the rank of the weights, less 1.
+    """
+
+    weight: Numbers
+    base: Numbers
+    unit: Codes
+    full: Numbers
+    factor: Numbers
+    scale: Numbers
+    centre: str = "replicates"
+    kind: str = "given"
+    declared_df: int | None = None
+
+    @property
+    def replicates(self) -> int:
+        """How many replicates there are."""
+        return self.factor.shape[1]
+
+    @property
+    def degrees_of_freedom(self) -> int:
+        """Those of the whole survey."""
+        return self.degrees_of_freedom_in()
+
+    def members(self, domain: ArrayLike | None = None) -> Marks:
+        """(people,) who is in the domain; None is everyone. Raises as `Design.members`."""
+        return members_of(domain, len(self.weight))
+
+    def degrees_of_freedom_in(self, domain: ArrayLike | None = None) -> int:
+        """Rank of the replicate weights of the domain's members, less 1 (R's `degf` of a subset)."""
+        members = self.members(domain) & (self.weight > 0)
+        return int(self.freedom_of(np.bincount(self.unit[members], minlength=len(self.factor))[:, None] > 0)[0])
+
+    def freedom_of(self, held: Marks) -> Codes:
+        """The same for k domains at once, from (units, k) marks of the units that hold them."""
+        if self.declared_df is not None:
+            return np.full(held.shape[1], self.declared_df)
+        return np.array([_rank(self.factor[marks]) - 1 for marks in held.T])
+
+    def blocks(self) -> Iterator[tuple[slice, Numbers]]:
+        """Which replicates, and their (people, r) weights: a few at a time, so that memory stays bounded."""
+        width = max(1, BLOCK // max(1, len(self.weight)))
+        for start in range(0, self.replicates, width):
+            part = slice(start, min(start + width, self.replicates))
+            yield part, self.base[:, None] * self.factor[self.unit, part]
+
+    def totals(self, columns: Numbers) -> Numbers:
+        """(replicates, k) weighted totals of (people, k) columns under each replicate."""
+        return np.asarray(self.factor.T @ grouped(self.base[:, None] * columns, self.unit, len(self.factor)))
+
+    def spread(self, values: Numbers, estimate: Numbers) -> Numbers:
+        """Variance matrix of an estimate from its (replicates, k) values.
+
+        Raises
+        ------
+        ValueError
+            If a replicate has no value: leaving some out in silence would make the estimate look surer.
+        """
+        failed = int((~np.isfinite(values).all(axis=1)).sum())
+        if failed:
+            raise ValueError(
+                f"{self.kind}: {failed} of {self.replicates} replicates give no estimate; declare fewer terms or "
+                "merge strata, so that no replicate is left without events or people"
+            )
+        centre = estimate if self.centre == "estimate" else values[self.scale > 0].mean(0)
+        deviation = values - centre
+        return np.asarray((deviation * self.scale[:, None]).T @ deviation)
+
+
+def given(
+    frame: pd.DataFrame,
+    columns: Sequence[str],
+    scale: float | ArrayLike,
+    weight: str = "weight",
+    centre: str = "replicates",
+    df: int | None = None,
+) -> Replicated:
+    """The replicate weights a survey provides, as weights (not as factors to multiply the full-sample weight by).
+
+    Parameters
+    ----------
+    frame
+        One row per person.
+    columns
+        The replicate weights.
+    scale
+        What each replicate's squared deviation counts, one number or one for each: 1 / R for R replicates of BRR,
+        1 / (R (1 - rho)^2) for Fay's, (R - 1) / R for JK1, (n - 1) / n of the stratum for JKn, 1 / (R - 1) or
+        1 / R for a bootstrap; the survey's documentation says which.
+    df
+        The degrees of freedom that the documentation gives, if it does.
+
+    Raises
+    ------
+    ValueError
+        If a column is absent, a weight is missing or infinite, fewer than two columns are named, `scale` does not
+        fit, or the replicates do not differ.
+    """
+    absent = [name for name in (*columns, weight) if name not in frame]
+    if absent:
+        raise ValueError(f"people: there is no weight column {absent[0]!r}; name the survey's replicate weights")
+    if len(columns) < 2 or centre not in CENTRES:
+        raise ValueError(f"replicate weights: name two columns or more, and a centre of {', '.join(CENTRES)}")
+    factor = frame[list(columns)].to_numpy(dtype=float, na_value=np.nan)
+    full = frame[weight].to_numpy(dtype=float, na_value=np.nan)
+    for name, values in ((weight, full), ("a replicate weight", factor)):
+        stray = ~np.isfinite(values) | (values < 0)
+        if stray.any():
+            raise ValueError(f"people: {name} is missing, infinite or negative in {int(stray.sum())} places")
+    scales = np.broadcast_to(np.asarray(scale, dtype=float), len(columns))
+    if (scales < 0).any() or not (scales > 0).any():
+        raise ValueError("replicate weights: `scale` has to be positive; see the survey's documentation")
+    if (factor == factor[:, :1]).all():
+        raise ValueError("replicate weights: all replicates are the same, so they show no variance")
+    people = len(frame)
+    return Replicated(full, np.ones(people), np.arange(people), full, factor, scales, centre, "given", df)
+
+
+def _rank(factor: Numbers) -> int:
+    """How many singular values are not small beside the largest."""
+    if not factor.size:
+        return 0
+    # A tall matrix has the singular values of its triangle.
+    small = np.linalg.qr(factor, mode="r") if len(factor) > factor.shape[1] else factor
+    values = np.linalg.svd(small, compute_uv=False)
+    return int((values > RANK * values[0]).sum())
+
+
+__all__ = ["CENTRES", "Replicated", "given"]

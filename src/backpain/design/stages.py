@@ -1,0 +1,114 @@
+"""One stage of the sampling, and what it adds to the variance of a total."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Numbers = NDArray[np.float64]
+Codes = NDArray[np.intp]
+Marks = NDArray[np.bool_]
+
+# A stratum of which all but this share was drawn adds nothing, and what was drawn alone in it is no lonely unit.
+NOTHING_LEFT = 1e-7
+
+
+@dataclass(frozen=True)
+class Stage:
+    """The units drawn at one stage, within the strata of that stage.
+
+    Attributes
+    ----------
+    unit
+        (finest units,) the unit of this stage that holds each unit of the last stage.
+    unit_stratum
+        (units,) the stratum each unit was drawn in.
+    parent
+        (strata,) the unit of the stage before that the stratum divides; all 0 at the first stage.
+    strata
+        (strata,) names, for messages.
+    left
+        (strata,) the share of the stratum's units that was not drawn (finite-population correction): 1 for
+        draws with replacement or of a small share.
+    reach
+        (strata,) product of the shares drawn at the stages before, by which this stage's variance counts.
+    """
+
+    unit: Codes
+    unit_stratum: Codes
+    parent: Codes
+    strata: NDArray[Any]
+    left: Numbers
+    reach: Numbers
+
+    @property
+    def drawn(self) -> Codes:
+        """(strata,) how many units were drawn in each stratum."""
+        return np.bincount(self.unit_stratum, minlength=len(self.strata))
+
+    @property
+    def lonely(self) -> Marks:
+        """(strata,) whether a single unit was drawn where more could have been."""
+        return (self.drawn == 1) & (self.left >= NOTHING_LEFT) & (self.reach > 0)
+
+    @property
+    def counts(self) -> bool:
+        """Whether the stage adds anything: not after a stage drawn with replacement."""
+        return bool((self.reach > 0).any())
+
+    def variance(self, totals: Numbers, policy: str, held: Marks) -> Numbers:
+        """What the stage adds to the variance matrix of the column sums of `totals`.
+
+        (1 - f) n / (n - 1) times the squared deviations of the unit totals from their stratum's mean, times the
+        shares drawn before (Sarndal, Swensson and Wretman 1992, Model Assisted Survey Sampling, 4.3).
+
+        Parameters
+        ----------
+        totals
+            (finest units, k) influence totals.
+        policy
+            What lonely units add; see `Design`.
+        held
+            (finest units,) whether the unit holds a member of the domain.
+        """
+        drawn, lonely = self.drawn, self.lonely
+        sums = grouped(totals, self.unit, len(self.unit_stratum))
+        centres = grouped(sums, self.unit_stratum, len(drawn)) / np.maximum(drawn, 1)[:, None]
+        if policy == "adjust":
+            centres[lonely] = 0.0
+        scale = np.where(self.left >= NOTHING_LEFT, self.left, 0.0) * self.reach * drawn / np.maximum(drawn - 1, 1)
+        if policy in ("fail", "average") and lonely.any():
+            scale = scale * self._lonely_factor(policy, lonely, held)
+        deviation = sums - centres[self.unit_stratum]
+        return np.asarray((deviation * scale[self.unit_stratum, None]).T @ deviation)
+
+    def _lonely_factor(self, policy: str, lonely: Marks, held: Marks) -> Numbers:
+        """(strata,) by how much `average` scales the other strata of the same parent up; where `fail` stops."""
+        inside = np.bincount(self.unit_stratum[self.unit[held]], minlength=len(lonely)) > 0
+        if policy == "fail":
+            if (inside & lonely).any():
+                named = ", ".join(str(name) for name in self.strata[inside & lonely][:10])
+                raise ValueError(
+                    f"design: {int((inside & lonely).sum())} strata have a single PSU ({named}); declare "
+                    "`lonely: adjust`, `average` or `remove`, or merge the strata"
+                )
+            return np.ones(len(lonely))
+        every = np.bincount(self.parent[inside], minlength=int(self.parent.max()) + 1)
+        usable = np.bincount(self.parent[inside & ~lonely], minlength=len(every))
+        if ((every > 0) & (usable == 0)).any():
+            raise ValueError(
+                "design: every stratum of the domain has a single PSU, so `lonely: average` has nothing to "
+                "average; declare `adjust`"
+            )
+        return (every / np.maximum(usable, 1))[self.parent]
+
+
+def grouped(values: Numbers, code: Codes, groups: int) -> Numbers:
+    """(groups, k) column sums of (rows, k) values by group."""
+    summed = np.empty((groups, values.shape[1]))
+    for column in range(values.shape[1]):
+        summed[:, column] = np.bincount(code, values[:, column], minlength=groups)
+    return summed
