@@ -383,8 +383,8 @@ def test_probabilities_of_all_categories_add_up_and_their_differences_cancel(peo
 @pytest.mark.parametrize(
     ("ask", "words"),
     [
-        (lambda model: model.margins("height"), "no column 'height'"),
-        (lambda model: model.margins("cost"), "cost is not in the model, which has treated, sex, age"),
+        (lambda model: model.margins("ag", [30]), "ag is not in the model, which has age, sex, treated"),
+        (lambda model: model.slopes("cost"), "cost is not in the model, which has age, sex, treated"),
         (lambda model: model.margins("age"), "age is a number; give its values"),
         (lambda model: model.margins("sex", ["other"]), r"levels the model has not seen: \['other'\]"),
         (lambda model: model.margins("sex", contrast="odds"), "contrast 'odds' is not known"),
@@ -398,7 +398,7 @@ def test_probabilities_of_all_categories_add_up_and_their_differences_cancel(peo
 )
 def test_questions_a_regression_cannot_answer_are_refused(people: pd.DataFrame, ask: Any, words: str) -> None:
     with pytest.raises(ValueError, match=words):
-        ask(regress(people, "logistic", CROSSED[:3]))
+        ask(regress(people.assign(ag=1.0), "logistic", CROSSED[:3]))
 
 
 def test_more_coefficients_than_the_design_can_tell_apart_have_no_wald_test(people: pd.DataFrame) -> None:

@@ -26,14 +26,19 @@ class FormulaCoding:
 
     Attributes
     ----------
-    variables
+    known
         The variables of the formula; a category with the levels that somebody had, a number with None.
     spec
         formulaic's own, which remembers the knots of splines and the coding of levels.
     """
 
-    variables: dict[str, list[Any] | None]
+    known: dict[str, list[Any] | None]
     spec: Any
+
+    @property
+    def variables(self) -> frozenset[str]:
+        """The formula's variables."""
+        return frozenset(self.known)
 
     @property
     def columns(self) -> list[str]:
@@ -48,7 +53,7 @@ class FormulaCoding:
 
     def matrix(self, frame: pd.DataFrame) -> Numbers:
         """(people, columns) of another frame."""
-        made = self.spec.get_model_matrix(_known(frame, self.variables))
+        made = self.spec.get_model_matrix(_known(frame, self.known))
         return np.asfortranarray(np.asarray(made, dtype=float))
 
 

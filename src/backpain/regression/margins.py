@@ -154,11 +154,9 @@ def _again(regression: Regression, made: list[list[tuple[Numbers, float]]], weig
 
 
 def _known(regression: Regression, variable: str) -> None:
-    groups = regression.coding.groups
-    if variable not in regression.part:
-        raise ValueError(f"margins: there is no column {variable!r}; name a variable of the model")
-    if not any(variable in name for name in groups):
-        raise ValueError(f"margins: {variable} is not in the model, which has {', '.join(groups)}")
+    if variable not in regression.coding.variables:
+        named = ", ".join(sorted(regression.coding.variables))
+        raise ValueError(f"margins: {variable} is not in the model, which has {named}")
 
 
 def _values(regression: Regression, variable: str, at: Sequence[Any] | None) -> list[Any]:

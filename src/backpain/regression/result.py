@@ -190,6 +190,8 @@ class Regression:
     ) -> pd.DataFrame:
         """Average outcome had everyone of the domain had each value of a variable, weighted by the survey.
 
+        Everything else about a person stays as it is, an offset too.
+
         Parameters
         ----------
         at
@@ -253,6 +255,10 @@ class _First:
     @property
     def groups(self) -> dict[str, list[int]]:
         return {name: places for name, places in self.coding.groups.items() if places and max(places) < self.size}
+
+    @property
+    def variables(self) -> frozenset[str]:
+        return self.coding.variables
 
     def matrix(self, frame: pd.DataFrame) -> Numbers:
         return self.coding.matrix(frame)[:, : self.size]

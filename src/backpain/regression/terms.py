@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from backpain.regression.forms import FORMS, TIMES, Encoder, Product, encoder
-from backpain.regression.formula import INTERCEPT, FormulaCoding, formula_coding
+from backpain.regression.formula import INTERCEPT, formula_coding
 
 Numbers = NDArray[np.float64]
 Term = str | dict[str, Any]
@@ -30,12 +30,16 @@ class Coding(Protocol):
         `age (spline 1)` and so on for a spline, `treated: True x sex: male` for an interaction.
     groups
         The columns of each term.
+    variables
+        What must be known of a person.
     """
 
     @property
     def columns(self) -> list[str]: ...
     @property
     def groups(self) -> dict[str, list[int]]: ...
+    @property
+    def variables(self) -> frozenset[str]: ...
     def matrix(self, frame: pd.DataFrame) -> Numbers:
         """The model matrix of another frame in the same coding: (people, columns).
 
@@ -68,6 +72,11 @@ class TermCoding:
             found[each.label] = list(range(start, start + len(each.columns)))
             start += len(each.columns)
         return found
+
+    @property
+    def variables(self) -> frozenset[str]:
+        """The declared terms' variables; those of an interaction are terms themselves."""
+        return frozenset(each.label for each in self.encoders if not isinstance(each, Product))
 
     def matrix(self, frame: pd.DataFrame) -> Numbers:
         """(people, columns), column by column in memory: a number is copied once and nothing else is made."""
@@ -156,6 +165,3 @@ def _product(term: Term, learnt: dict[str, Encoder]) -> Product:
             "interaction would mean something else"
         )
     return Product(tuple(learnt[name] for name in names))
-
-
-__all__ = ["FORMS", "INTERCEPT", "Coding", "FormulaCoding", "Term", "coding_of", "counterfactual", "design_matrix"]
