@@ -152,6 +152,14 @@ def test_terms_one_after_another_agree_with_anova(
         assert found["df"].tolist() == [each["ddf"] for each in theirs.values()]
 
 
+def test_terms_one_after_another_keep_the_information_that_was_chosen(people: pd.DataFrame) -> None:
+    terms = ["treated", "age"]
+    for information in ("expected", "observed"):
+        whole = regress(people, "log-binomial", terms, information=information).anova("wald")
+        first = regress(people, "log-binomial", terms[:1], information=information).wald("treated")
+        assert whole["p"].iloc[0] == pytest.approx(first.p, rel=1e-9)
+
+
 def test_sums_of_chi_squares_have_rs_tails(numbers: dict[str, Any]) -> None:
     for case in numbers["mixtures"].values():
         tail = {"saddlepoint": saddlepoint, "satterthwaite": satterthwaite}[case["method"]]

@@ -6,7 +6,7 @@ the score and the information at the converged fit (Binder 1983, Int Stat Rev 51
 
 from backpain.regression.comparison import Comparison
 from backpain.regression.families import SINGLE
-from backpain.regression.fit import ENGINES, Fit, fit
+from backpain.regression.fit import ENGINES, INFORMATION, Fit, fit
 from backpain.regression.forms import FORMS
 from backpain.regression.logistic import Logistic, logistic
 from backpain.regression.many import Batch, Block, Extra, Many, logistic_many, probability
@@ -28,6 +28,7 @@ __all__ = [
     "ENGINES",
     "FAMILIES",
     "FORMS",
+    "INFORMATION",
     "INTERCEPT",
     "SINGLE",
     "Batch",

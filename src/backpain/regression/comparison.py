@@ -104,4 +104,12 @@ def without(fitted: Fit, columns: Sequence[int]) -> Fit:
     kept = [place for place in range(len(fitted.columns)) if place not in set(columns)]
     rows = fitted.rows
     names = [fitted.columns[place] for place in kept]
-    return fit(rows.matrix[:, kept], rows.outcome, rows.weight, fitted.kind, names, offset=rows.offset)
+    return fit(
+        rows.matrix[:, kept],
+        rows.outcome,
+        rows.weight,
+        fitted.kind,
+        names,
+        offset=rows.offset,
+        information=fitted.information,
+    )

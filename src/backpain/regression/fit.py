@@ -37,6 +37,8 @@ class Fit:
         (k, k) inverse of the weighted information.
     likelihood
         Weighted log-likelihood, but for a constant, at weights of mean 1.
+    information
+        What the bread is the inverse of: `expected` or `observed`.
     converged, reason
         Whether the fit can be used, and if not why.
     """
@@ -49,6 +51,7 @@ class Fit:
     likelihood: float
     converged: bool
     reason: str
+    information: str = "expected"
 
     @property
     def names(self) -> list[str]:
@@ -152,10 +155,10 @@ def fit(
         reason = disagreement(counted, kind, found.coefficients)
     if reason:
         nothing = np.full(found.information.shape, np.nan)
-        return Fit(kind, names, rows, nothing[0], nothing, np.nan, False, reason)
+        return Fit(kind, names, rows, nothing[0], nothing, np.nan, False, reason, information)
     scale = rows.weight[rows.weight > 0].mean()
     bread = inverse(found.information) / scale
-    return Fit(kind, names, rows, found.coefficients, bread, found.likelihood, True, "")
+    return Fit(kind, names, rows, found.coefficients, bread, found.likelihood, True, "", information)
 
 
 def _checked(matrix: ArrayLike, outcome: ArrayLike, weight: ArrayLike, offset: ArrayLike | None, kind: Kind) -> Rows:

@@ -181,7 +181,7 @@ def encoder(frame: pd.DataFrame, variable: str, form: str, size: int) -> Encoder
         if form != "linear":
             raise ValueError(f"terms: {variable} is a category and cannot enter as {form!r}; give its name alone")
         return Levels(variable, present_levels(values))
-    numbers = numbers_of(frame, variable)
+    numbers = np.asarray(values.to_numpy(dtype=float))
     if form == "spline":
         _check_spline(numbers, variable, size)
     if form in NOT_BELOW_ZERO and (numbers < 0).any():
@@ -203,7 +203,8 @@ def column_of(frame: pd.DataFrame, variable: str) -> pd.Series:
 def complete(frame: pd.DataFrame, variable: str) -> pd.Series:
     """A column without missing values, or an error that names it."""
     values = column_of(frame, variable)
-    if missing := int(values.isna().sum()):
+    if values.hasnans:
+        missing = int(values.isna().sum())
         raise ValueError(f"terms: {variable} is missing for {missing} people; impute or leave them out first")
     return values
 
