@@ -321,6 +321,27 @@ def test_a_hundred_thousand_people_start_near_the_end_and_end_where_others_do(
     assert found.table["se"].to_numpy() == pytest.approx(few.table["se"].to_numpy(), rel=1e-9)
 
 
+@pytest.mark.parametrize("name", ["logistic", "multinomial", "ordinal"])
+def test_what_only_people_between_the_first_few_have_settles_too(name: str) -> None:
+    rng = np.random.default_rng(11)
+    people = newton.MANY + 5
+    matrix = np.column_stack([np.ones(people), rng.normal(size=people), np.zeros(people)])
+    matrix[np.arange(80) * newton.ONE_IN + 2, 2] = 1.0  # nobody of every sixteenth
+    kind = {
+        "logistic": SINGLE["logistic"],
+        "multinomial": Multinomial(("a", "b", "c")),
+        "ordinal": Ordinal(("a", "b", "c")),
+    }
+    outcome = (rng.random(people) < 0.3).astype(float)
+    if name != "logistic":
+        outcome[np.arange(people) % (2 * newton.ONE_IN) == 2] *= 2.0  # the few never have the last category
+    counted = rows.Rows(matrix, outcome, np.ones(people))
+    found = newton.solve(counted, kind[name], ["intercept", "x", "rare"])
+    alone = newton.solve(counted, kind[name], ["intercept", "x", "rare"], start=kind[name].start(counted))
+    assert found.reason == alone.reason == ""
+    assert found.coefficients == pytest.approx(alone.coefficients, rel=1e-9, abs=1e-10)
+
+
 def test_blocks_of_any_size_give_the_same_fit(people: pd.DataFrame, monkeypatch: pytest.MonkeyPatch) -> None:
     models = {name: regress(people, name, CROSSED[:3]) for name in FAMILIES}
     monkeypatch.setattr(rows, "BLOCK", 1)  # the smallest block has 256 rows

@@ -155,7 +155,8 @@ class Ordinal:
     def start(self, rows: Rows) -> Numbers:
         """(k,) coefficients that give everyone the shares of all."""
         share = np.bincount(rows.outcome.astype(int), rows.weight, len(self.levels)).cumsum()[:-1] / rows.weight.sum()
-        return np.concatenate([np.zeros(rows.matrix.shape[1] - 1), np.log(share / (1 - share))])
+        with np.errstate(divide="ignore"):  # some of the people may all be above or below a threshold
+            return np.concatenate([np.zeros(rows.matrix.shape[1] - 1), np.log(share / (1 - share))])
 
     def at(self, rows: Rows, coefficients: Numbers) -> State:
         """The likelihood of a block of people, its slope and its information."""

@@ -79,7 +79,8 @@ def solve(
     few = rows.take(slice(None, None, ONE_IN)) if len(rows.outcome) >= MANY else rows
     if reason := _constant(rows) or dependence(few, rows, names):
         return _none(kind, names, reason)
-    lengths = kind.spread(np.sqrt(np.einsum("ij,ij->j", few.matrix, few.matrix) / len(few.matrix)))
+    # A column that is zero for all of the few still has to settle.
+    lengths = kind.spread(_lengths(few.matrix) if _lengths(few.matrix).all() else _lengths(rows.matrix))
     if start is None and few is not rows and not _constant(few):
         few = few.contiguous()
         near, _, kept = _climb(few, kind, kind.start(few), lengths, NEAR)
@@ -123,6 +124,11 @@ def _apart(x: Numbers) -> bool:
     if len(x) < x.shape[1] or (length == 0).any():
         return False
     return bool(np.linalg.eigvalsh(gram / np.outer(length, length))[0] > DEPENDENT)
+
+
+def _lengths(x: Numbers) -> Numbers:
+    """(k,) root of the mean square of each column."""
+    return np.asarray(np.sqrt(np.einsum("ij,ij->j", x, x) / len(x)))
 
 
 def _none(kind: Kind, names: Sequence[str], reason: str) -> Solution:
