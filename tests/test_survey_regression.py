@@ -322,22 +322,24 @@ def test_a_hundred_thousand_people_start_near_the_end_and_end_where_others_do(
 
 
 @pytest.mark.parametrize("name", ["logistic", "multinomial", "ordinal"])
-def test_what_only_people_between_the_first_few_have_settles_too(name: str) -> None:
+def test_what_only_people_between_the_first_few_have_settles_too(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(11)
     people = newton.MANY + 5
     matrix = np.column_stack([np.ones(people), rng.normal(size=people), np.zeros(people)])
-    matrix[np.arange(80) * newton.ONE_IN + 2, 2] = 1.0  # nobody of every sixteenth
-    kind = {
-        "logistic": SINGLE["logistic"],
-        "multinomial": Multinomial(("a", "b", "c")),
-        "ordinal": Ordinal(("a", "b", "c")),
-    }
+    rare = np.arange(80) * newton.ONE_IN + 2  # nobody of every sixteenth
+    matrix[rare, 2] = 1.0
     outcome = (rng.random(people) < 0.3).astype(float)
     if name != "logistic":
-        outcome[np.arange(people) % (2 * newton.ONE_IN) == 2] *= 2.0  # the few never have the last category
+        outcome[np.arange(people) % (2 * newton.ONE_IN) == 3] *= 2.0  # the few never have the last category
+    # So far from the others that its coefficient is the last to settle.
+    outcome[rare], outcome[rare[:2]] = 1.0, 0.0
+    if name != "logistic":
+        outcome[rare[2:4]] = 2.0
+    kind = {"logistic": SINGLE["logistic"], "multinomial": Multinomial(tuple("abc")), "ordinal": Ordinal(tuple("abc"))}
     counted = rows.Rows(matrix, outcome, np.ones(people))
     found = newton.solve(counted, kind[name], ["intercept", "x", "rare"])
-    alone = newton.solve(counted, kind[name], ["intercept", "x", "rare"], start=kind[name].start(counted))
+    monkeypatch.setattr(newton, "MANY", people + 1)
+    alone = newton.solve(counted, kind[name], ["intercept", "x", "rare"])
     assert found.reason == alone.reason == ""
     assert found.coefficients == pytest.approx(alone.coefficients, rel=1e-9, abs=1e-10)
 
