@@ -24,7 +24,7 @@ COUNTS = {
     "estimates": ["people", "events"],
     "cleaning": ["looked_at", "touched"],
 }
-DERIVED = {"table1": ["value", "low", "high", "smd"]}
+DERIVED = {"table1": ["value", "low", "high", "smd", "rule"]}
 SCOPE = ["survey", "analysis", "variation"]
 # What withholding costs: sums over arms first, then variations, then the declared analysis, its arms last.
 CHEAP, USUAL, MAIN, PRECIOUS = range(4)

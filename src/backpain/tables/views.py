@@ -53,7 +53,8 @@ def table1(frame: pd.DataFrame, variables: Variables, smallest: int, identity: s
         identity=identity,
         group="heading",
         smallest=smallest,
-        caption="People at baseline by arm. People are counted; shares and means are weighted.",
+        caption="People at baseline by arm. People are counted; shares (with the interval of Korn and Graubard) and means are "
+        "weighted. Shares marked * are less precise than the NCHS standard asks of a published share.",
     )
 
 
@@ -64,7 +65,8 @@ def baseline(row: Row) -> str:
     if numbers.is_missing(row["value"]):
         return numbers.MISSING
     ends = f" ({write(row['low'])} to {write(row['high'])})".replace("%", "")
-    return write(row["value"]) + ("" if numbers.is_missing(row["low"]) else ends)
+    mark = "*" if row.get("rule") == "suppress" else ""
+    return write(row["value"]) + mark + ("" if numbers.is_missing(row["low"]) else ends)
 
 
 def flow(frame: pd.DataFrame, smallest: int, identity: str) -> Markup:

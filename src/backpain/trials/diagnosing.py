@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
 from backpain.cohort import skeleton_of
-from backpain.design import Design, mean
+from backpain.design import Design
 from backpain.diagnose import balance, checks, diagnostics, missingness, overlap, table_one
 from backpain.nuisance import Nuisance, fit_nuisance
 from backpain.spec import Plan, Protocol, Survey
@@ -67,7 +66,7 @@ def diagnose_trial(
             found[kind].append(headed(frame, survey, protocol, name))
     everyone = participants[participants["variation"] == "main"]
     design = Design.of(everyone, skeleton=skeleton_of(skeleton, protocol, survey), lonely=survey.design.lonely)
-    described = table_one(everyone, protocol.table_one, interval=_interval(design))
+    described = table_one(everyone, protocol.table_one, design=design)
     lacking = missingness(everyone, protocol.table_one)
     return Diagnosis(
         **{kind: pd.concat(frames, ignore_index=True) for kind, frames in found.items()},
@@ -140,11 +139,3 @@ def _seen_again(people: pd.DataFrame) -> pd.DataFrame:
         if len(ways) > 1 and len(group)
     ]
     return pd.DataFrame(rows, columns=["check", "value"]).astype({"value": float})
-
-
-def _interval(design: Design) -> Callable[[np.ndarray, np.ndarray], tuple[float, float]]:
-    def interval(values: np.ndarray, domain: np.ndarray) -> tuple[float, float]:
-        found = mean(np.where(domain, values, 0).astype(float), design, domain=domain)
-        return found.low, found.high
-
-    return interval
