@@ -13,7 +13,7 @@ import statsmodels.api as sm
 from scipy import stats
 
 from backpain.design import Design
-from backpain.regression import coding_of, counterfactual, design_matrix, logistic, survey_logistic
+from backpain.regression import coding_of, counterfactual, design_matrix, logistic, survey_regression
 
 ORACLE = Path(__file__).parent / "oracle"
 SPLINE = {"variable": "age", "as": "spline", "df": 4}
@@ -265,14 +265,14 @@ def test_the_survey_regression_agrees_with_svyglm(
 ) -> None:
     domain = people["domain"] == 1 if part == "domain" else None
     expected = numbers["regressions"][lonely][part]
-    found = survey_logistic(
+    found = survey_regression(
         people,
         "event",
         ["treated", "age", "sex", ROOT],
         Design.of(people, lonely=lonely),
-        domain,
+        domain=domain,
         df="design minus terms",
-    )
+    ).table
     assert found["estimate"].to_numpy() == pytest.approx(np.array(expected["estimate"]), rel=1e-8)
     assert found["se"].to_numpy() == pytest.approx(np.array(expected["se"]), rel=1e-6)
     assert found["df"].eq(expected["df"]).all()
@@ -282,7 +282,8 @@ def test_the_survey_regression_agrees_with_svyglm(
 def test_the_degrees_of_freedom_are_a_declared_choice(people: pd.DataFrame) -> None:
     design = Design.of(people)
     loose, strict = (
-        survey_logistic(people, "event", ["age", "sex"], design, df=df) for df in ("design", "design minus terms")
+        survey_regression(people, "event", ["age", "sex"], design, df=df).table
+        for df in ("design", "design minus terms")
     )
     assert loose["df"].eq(18).all()
     assert strict["df"].eq(16).all()
@@ -290,25 +291,25 @@ def test_the_degrees_of_freedom_are_a_declared_choice(people: pd.DataFrame) -> N
     assert row["high"] - row["estimate"] == pytest.approx(stats.t.ppf(0.975, 18) * row["se"])
     assert row["p"] == pytest.approx(2 * stats.t.sf(abs(row["estimate"] / row["se"]), 18))
     with pytest.raises(ValueError, match="df 'many' is not known"):
-        survey_logistic(people, "event", ["age"], design, df="many")
+        survey_regression(people, "event", ["age"], design, df="many")
 
 
 def test_more_coefficients_than_degrees_of_freedom_are_refused(people: pd.DataFrame) -> None:
     design, one = Design.of(people), people["stratum"] == 3
     with pytest.raises(ValueError, match=r"0 degrees of freedom \(design minus terms\) for 3 coefficients"):
-        survey_logistic(people, "event", ["age", "sex"], design, one, df="design minus terms")
-    assert survey_logistic(people, "event", ["age", "sex"], design, one)["df"].eq(2).all()
+        survey_regression(people, "event", ["age", "sex"], design, domain=one, df="design minus terms")
+    assert survey_regression(people, "event", ["age", "sex"], design, domain=one).table["df"].eq(2).all()
 
 
 def test_an_outcome_missing_in_the_domain_is_refused_and_a_separated_fit_is_marked(people: pd.DataFrame) -> None:
     design = Design.of(people)
     gap = people.assign(event=people["event"].astype(float).mask(people["sex"] == "male"))
     with pytest.raises(ValueError, match="event: missing for"):
-        survey_logistic(gap, "event", ["age"], design)
-    women = survey_logistic(gap, "event", ["age"], design, people["sex"] == "female")
-    assert women["converged"].all()
+        survey_regression(gap, "event", ["age"], design)
+    women = survey_regression(gap, "event", ["age"], design, domain=people["sex"] == "female")
+    assert women.converged
     apart = people.assign(event=people["event"] * (people["sex"] == "male"))
-    found = survey_logistic(apart, "event", ["age", "sex"], design)
+    found = survey_regression(apart, "event", ["age", "sex"], design).table
     assert not found["converged"].any()
     assert found["reason"].str.contains("without sex: male have outcome 0").all()
     assert found[["estimate", "se", "low", "high", "p"]].isna().all(axis=None)

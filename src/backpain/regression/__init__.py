@@ -1,14 +1,20 @@
-"""Model matrices from declared terms, and logistic regression for weighted samples.
+"""Regression of weighted samples: model matrices, fits of every family, their design-based variance and tests.
 
 Whoever uses a fit needs its influence function: how much each person moves each coefficient. It comes from
 the score and the information at the converged fit (Binder 1983, Int Stat Rev 51:279), as in R's `svyglm`.
 """
 
+from backpain.regression.comparison import Comparison
+from backpain.regression.families import SINGLE
+from backpain.regression.fit import ENGINES, Fit, fit
+from backpain.regression.forms import FORMS
 from backpain.regression.logistic import Logistic, logistic
 from backpain.regression.many import Batch, Block, Extra, Many, logistic_many, probability
-from backpain.regression.survey import DEGREES, survey_logistic
+from backpain.regression.mixture import saddlepoint, satterthwaite
+from backpain.regression.outcomes import FAMILIES
+from backpain.regression.result import DEGREES, Regression
+from backpain.regression.survey import survey_regression
 from backpain.regression.terms import (
-    FORMS,
     INTERCEPT,
     Coding,
     Term,
@@ -19,20 +25,29 @@ from backpain.regression.terms import (
 
 __all__ = [
     "DEGREES",
+    "ENGINES",
+    "FAMILIES",
     "FORMS",
     "INTERCEPT",
+    "SINGLE",
     "Batch",
     "Block",
     "Coding",
+    "Comparison",
     "Extra",
+    "Fit",
     "Logistic",
     "Many",
+    "Regression",
     "Term",
     "coding_of",
     "counterfactual",
     "design_matrix",
+    "fit",
     "logistic",
     "logistic_many",
     "probability",
-    "survey_logistic",
+    "saddlepoint",
+    "satterthwaite",
+    "survey_regression",
 ]
