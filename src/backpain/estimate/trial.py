@@ -117,7 +117,7 @@ def estimate(
     Rows with the columns `COLUMNS`. Of ratios, `se` is on the log scale. `people` and `weighted_people` count
     everyone in the arm, the lost too; `events` are those seen. Rows of a model that did not converge say so,
     with the reason and without numbers. Rows pooled over imputations have their number, the degrees of freedom of
-    Barnard and Rubin, the share of missing information and the Monte Carlo error on the working scale.
+    Barnard and Rubin, the share of the variance due to missing values and the Monte Carlo error on the working scale.
 
     Raises
     ------
@@ -173,7 +173,8 @@ def pooled_row(source: Source, each: Sequence[Quantity]) -> dict[str, Any]:
     return row | {
         "imputations": len(each),
         "df": float(told.df[0]),
-        "missing_information": float(told.missing_information[0]),
+        # Not the fraction of missing information: its term for few degrees of freedom would swamp it here.
+        "missing_variance": float(told.increase[0] / (1 + told.increase[0])),
         "monte_carlo": float(told.monte_carlo[0]),
     }
 

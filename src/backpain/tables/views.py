@@ -202,6 +202,25 @@ UNITS = {
 HOW = {"unadjusted": "crude", "standardisation": "standardised over all groups", "logistic": "logistic model"}
 
 
+def pooling(frame: pd.DataFrame, identity: str) -> Markup:
+    """What imputing did to each contrast. frame: rows of pooling.csv with `label`, the variation in words."""
+    columns = [
+        Column("estimator", "Estimator", lambda value: sentence(words(value))),
+        Column("scale", "Contrast", lambda value: sentence(words(value))),
+        Column("imputations", "Imputations", numbers.count, True),
+        Column("df", "Degrees of freedom", numbers.decimal, True),
+        Column("missing_variance", "Variance due to missing values", numbers.percent, True),
+        Column("monte_carlo", "Monte Carlo error", numbers.tiny, True),
+    ]
+    return table(
+        frame,
+        columns,
+        identity=identity,
+        group="label",
+        caption="Estimates pooled over imputations. Errors of ratios are on the log scale.",
+    )
+
+
 def detectable(frame: pd.DataFrame, identity: str) -> Markup:
     """The smallest difference each variation could have found. frame: rows with `label`, the variation in words."""
     columns = [

@@ -12,7 +12,7 @@ from backpain.trials.missing import handle, imputed
 from backpain.trials.scope import DESCRIPTION, ESTIMATES, SCOPE, each, headed
 
 POWER = 0.8
-POOLING = [*SCOPE, "arm", "scale", "estimator", "imputations", "df", "missing_information", "monte_carlo"]
+POOLING = [*SCOPE, "arm", "scale", "estimator", "imputations", "df", "missing_variance", "monte_carlo"]
 NOTHING = pd.DataFrame({"variation": pd.Series(dtype=str)})
 
 
