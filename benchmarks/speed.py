@@ -94,13 +94,13 @@ def measure(job: str, people: int, folder: Path, packages: list[str], runs: int)
             if peer.startswith("R") and environment.r() is None:
                 rows[peer].missing = "this machine has no R with the survey package"
                 continue
-            rows[peer].how = part.how
-            process = started(rows[peer], folder)
-            if process is not None:
-                processes[peer], calls[peer] = process, part.warm(people, runs)
+            rows[peer].how, calls[peer] = part.how, part.warm(people, runs)
+            processes[peer] = Process.start(peer, job, folder)
+        for peer in list(processes):
+            ready(rows[peer], processes)
         for peer in list(processes):
             called(rows[peer], processes, True)
-        for peer in rounds(processes, calls):
+        for peer in rounds({peer: calls[peer] for peer in processes}):
             if peer in processes:
                 called(rows[peer], processes, False)
     finally:
@@ -109,18 +109,16 @@ def measure(job: str, people: int, folder: Path, packages: list[str], runs: int)
     return [rows[peer] for peer in packages if peer != "R tuned" or (job, peer) in plan.DOES]
 
 
-def started(row: Measured, folder: Path) -> Process | None:
+def ready(row: Measured, processes: dict[str, Process]) -> None:
+    """Wait for a package to have its data; note and end one that cannot do the job."""
+    process = processes[row.peer]
     try:
-        process = Process.start(row.peer, row.job, folder)
+        process.wait()
+        row.missing, row.versions, row.loaded = process.unavailable, process.versions, process.loaded
     except Broken as error:
         row.missing, row.failed = f"FAILED: {' '.join(str(error).split())}", True
-        return None
-    if process.unavailable:
-        row.missing = process.unavailable
-        process.stop()
-        return None
-    row.versions, row.loaded = process.versions, process.loaded
-    return process
+    if row.missing:
+        processes.pop(row.peer).stop()
 
 
 def called(row: Measured, processes: dict[str, Process], first: bool) -> None:

@@ -11,6 +11,7 @@ import os
 import shutil
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -44,6 +45,7 @@ def lock() -> None:
     _uv("pip", "compile", *shape, "--quiet", "--python-version", "3.11", "--output-file", LOCK, WANTED)
 
 
+@cache
 def r() -> str | None:
     """The command of an R that has the survey package; None where there is none."""
     command = shutil.which("Rscript")

@@ -49,7 +49,7 @@ class Process:
 
     @classmethod
     def start(cls, peer: str, job: str, folder: Path) -> Process:
-        """Start it and wait until its data are in memory."""
+        """Start it, without waiting for it."""
         words = tempfile.TemporaryFile("w+")  # noqa: SIM115 - open as long as the process
         running = subprocess.Popen(
             command(peer, job, folder),
@@ -59,12 +59,14 @@ class Process:
             text=True,
             env=os.environ | ONE_THREAD,
         )
-        process = cls(running, words)
-        answer = process._answer()
-        process.unavailable = answer.get("unavailable", "")
-        process.pid, process.versions = answer.get("pid", 0), answer.get("versions", {})
-        process.loaded = memory(process.pid, "VmRSS")
-        return process
+        return cls(running, words)
+
+    def wait(self) -> None:
+        """Wait until its data are in memory, or it says why it cannot do the job."""
+        answer = self._answer()
+        self.unavailable = answer.get("unavailable", "")
+        self.pid, self.versions = answer.get("pid", 0), answer.get("versions", {})
+        self.loaded = memory(self.pid, "VmRSS")
 
     def call(self) -> Call:
         """Have the job done once."""
@@ -103,9 +105,9 @@ def command(peer: str, job: str, folder: Path) -> list[str]:
     return [str(environment.PYTHON), str(HERE / "worker.py"), str(module), str(folder), named]
 
 
-def rounds(processes: dict[str, Process], wanted: dict[str, int]) -> Sequence[str]:
+def rounds(wanted: dict[str, int]) -> Sequence[str]:
     """Whose turn it is: everyone once in a round, each round begun by another, until all have had their calls."""
-    names = list(processes)
+    names = list(wanted)
     turns = []
     for number in range(max(wanted.values(), default=0)):
         start = number % len(names)
