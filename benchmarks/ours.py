@@ -5,8 +5,6 @@ The jobs' formulas are in README.md; each must give the numbers that its peers g
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -14,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from backpain import design, regression
+from backpain import design, estimate, impute, regression
 
 PACKAGES = ("backpain", "numpy", "pandas", "statsmodels")
 Work = Callable[[], dict[str, Any]]
@@ -25,13 +23,12 @@ def logistic(survey: Any) -> Work:
     return partial(regressed, people, ["treated", *survey.covariates], design.Design.of(people))
 
 
-def regressed(people: pd.DataFrame, terms: list[str], sample: design.Design) -> dict[str, Any]:
-    """The survey-weighted logistic regression of the event, as it is or will be called."""
-    if hasattr(regression, "survey_regression"):
-        found = regression.survey_regression(people, "event", terms, sample)
-        return {"estimate": found.coefficients, "se": np.sqrt(np.diag(found.covariance))}
-    table = regression.survey_logistic(people, "event", terms, sample)
-    return {"estimate": table["estimate"], "se": table["se"]}
+def regressed(
+    people: pd.DataFrame, terms: list[str], sample: design.Sampling, outcome: str = "event"
+) -> dict[str, Any]:
+    """A survey-weighted logistic regression, with standard errors from the design or from its replicates."""
+    found = regression.survey_regression(people, outcome, terms, sample)
+    return {"estimate": found.coefficients, "se": np.sqrt(np.diag(found.covariance))}
 
 
 def prevalences(survey: Any) -> Work:
@@ -47,30 +44,28 @@ def prevalences(survey: Any) -> Work:
 
 
 def refits(survey: Any) -> Work:
-    if not hasattr(regression, "survey_regression"):
-        raise NotImplementedError("not available yet: regression under replicate weights")
     people = frame(survey)
-    sample, drawn = design.Design.of(people), replicated(survey, people)
-
-    def work() -> dict[str, Any]:
-        found = regression.survey_regression(people, "treated", survey.covariates, sample)
-        spread = design.variance(drawn, found.coefficients, lambda: found.influence, found.refit)
-        return {"estimate": found.coefficients, "se": np.sqrt(np.diag(spread))}
-
-    return work
+    return partial(regressed, people, survey.covariates, replicated(survey, people), "treated")
 
 
 def iptw(survey: Any) -> Work:
-    raise NotImplementedError("not available yet: weighting with its models refitted in every replicate")
+    return partial(difference, survey, frame(survey), "weighting")
 
 
 def aipw(survey: Any) -> Work:
-    raise NotImplementedError("not available yet: augmented weighting with its models refitted in every replicate")
+    return partial(difference, survey, frame(survey), "doubly-robust")
+
+
+def difference(survey: Any, people: pd.DataFrame, estimator: str) -> dict[str, Any]:
+    """A risk difference with the models of treatment and outcome fitted again in every replicate."""
+    trial = people.assign(treated=people["treated"] == 1, followed=True)
+    rows = estimate.estimate(trial, survey.covariates, estimators=[estimator], design=replicated(survey, people))
+    contrast = rows[rows["scale"] == "risk-difference"].iloc[0]
+    return {"estimate": [contrast["estimate"]], "se": [contrast["se"]]}
 
 
 def imputation(survey: Any) -> Work:
     """The plan that R's mice has too: no effects of the design, which mice has none of, and its augmentation."""
-    impute = coming("backpain.impute")
     gaps = frame(survey, "gaps.bin")
     partial_ones = [name for name in survey.covariates if gaps[name].isna().any()]
     levels = {name: gaps[name].nunique() for name in partial_ones}
@@ -91,35 +86,28 @@ def imputation(survey: Any) -> Work:
         imputed = impute.impute(gaps, plan)
         whole = (impute.completed(gaps, imputed, number) for number in imputed.numbers)
         fits = [regressed(people.astype(float), terms, sample) for people in whole]
-        return pooled(impute, [fit["estimate"] for fit in fits], [fit["se"] for fit in fits], sample)
+        return pooled([fit["estimate"] for fit in fits], [fit["se"] for fit in fits], sample)
 
     return work
 
 
 def pooling(survey: Any) -> Work:
-    impute = coming("backpain.impute")
     estimates, variances = survey.given()
-    return partial(pooled, impute, estimates, np.sqrt(variances), design.Design.of(frame(survey)))
+    return partial(pooled, estimates, np.sqrt(variances), design.Design.of(frame(survey)))
 
 
-def pooled(impute: Any, estimates: Any, se: Any, sample: design.Design) -> dict[str, Any]:
+def pooled(estimates: Any, se: Any, sample: design.Design) -> dict[str, Any]:
     """Rubin's rules with Barnard and Rubin's degrees of freedom, bounded by the design's."""
     whole = impute.pool(np.asarray(estimates), se=np.asarray(se), df_complete=sample.degrees_of_freedom)
     return {"estimate": whole.estimate, "se": whole.se, "df": whole.df, "between": np.diag(whole.between)}
-
-
-def coming(room: str) -> Any:
-    """A room of the package that may not be there yet."""
-    if importlib.util.find_spec(room) is None:
-        raise NotImplementedError(f"not available yet: {room}")
-    return importlib.import_module(room)
 
 
 def replicated(survey: Any, people: pd.DataFrame) -> design.Replicated:
     """The sample with the multipliers that every package is given."""
     factor = survey.factor()
     weight, unit, count = people["weight"].to_numpy(), people["unit"].to_numpy(), factor.shape[1]
-    return design.Replicated(weight, weight, unit, factor, np.full(count, 1 / (count - 1)), kind="bootstrap")
+    scale = np.full(count, 1 / (count - 1))
+    return design.Replicated(weight, weight, unit, np.ones(len(factor)), factor, scale, kind="bootstrap")
 
 
 def frame(survey: Any, file: str = "people.bin") -> pd.DataFrame:

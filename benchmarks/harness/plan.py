@@ -10,7 +10,7 @@ JOBS = {
     "prevalences": "(b) 25 subgroup prevalences with logit intervals",
     "refits": "(c) one logistic model under the bootstrap replicates, with their standard errors",
     "iptw": "(c) IPTW risk difference under the replicates, propensity refitted in each",
-    "aipw": "(c) AIPW risk difference under the replicates, both models refitted in each",
+    "aipw": "(c) AIPW risk difference under the replicates, all three models refitted in each",
     "imputation": "(d) imputation by chained equations, the logistic regression of (a) in each, and pooling",
     "pooling": "(d) Rubin's rules alone, on given estimates",
 }
@@ -44,7 +44,7 @@ NONE_OFFERED = "does not offer treatment effects, nor its replicates' coefficien
 NO_IMPUTATION = "does not offer multiple imputation"
 
 DOES: dict[tuple[str, str], Part | str] = {
-    ("logistic", OURS): Part("survey_logistic"),
+    ("logistic", OURS): Part("survey_regression"),
     ("logistic", "svy"): Part("glm.fit"),
     ("logistic", "statsmodels"): Part("GLM, sandwich by hand"),
     ("logistic", "R"): Part("svyglm"),
@@ -66,7 +66,7 @@ DOES: dict[tuple[str, str], Part | str] = {
     ("aipw", "statsmodels"): Part("GLM in a loop", 30_000, LOOPS, 6_000),
     ("aipw", "R"): Part("withReplicates, glm", 6_000, LOOPS),
     ("aipw", "R tuned"): Part("withReplicates, glm.fit started, rows of weight 0 left out", 30_000, LOOPS, 6_000, 1),
-    ("imputation", OURS): Part("impute, survey_logistic, pool", 30_000, "the data are of tens of thousands", 6_000, 1),
+    ("imputation", OURS): Part("impute, survey_regression, pool", 30_000, "the data are of tens of thousands", 6_000, 1),
     ("imputation", "svy"): NO_IMPUTATION,
     ("imputation", "statsmodels"): "its chained equations know predictive mean matching only, so the models differ",
     ("imputation", "R"): Part("mice, svyglm, pool.scalar", 6_000, HOURS, 2_000, 0),

@@ -55,19 +55,22 @@ def iptw(survey: Any) -> Work:
 
 
 def aipw(survey: Any) -> Work:
-    """One outcome model with treatment and covariates; residuals weighted by 1 / propensity of the own arm."""
+    """An outcome model for each arm; its residuals weighted by 1 / propensity of the own arm, normalised."""
     columns = survey.columns()
     matrix, treated, event = matrix_of(columns, survey.covariates), columns["treated"], columns["event"]
 
     def difference(rows: Any, weight: Any, starts: list[Any]) -> Any:
         x, a, y = matrix[rows], treated[rows], event[rows]
-        first, second = starts if len(starts) == 2 else (None, None)
-        score = keep(fitted(x, a, weight, first), starts, 2).fittedvalues
-        outcome = keep(fitted(np.column_stack([x, a]), y, weight, second), starts, 2)
-        linear = x @ outcome.params[:-1]
-        one, none = 1 / (1 + np.exp(-linear - outcome.params[-1])), 1 / (1 + np.exp(-linear))
-        gain = one - none + a / score * (y - one) - (1 - a) / (1 - score) * (y - none)
-        return np.array([weight @ gain / weight.sum()])
+        first, *others = starts if len(starts) == 3 else (None, None, None)
+        score = keep(fitted(x, a, weight, first), starts, 3).fittedvalues
+        risks = []
+        for arm, own_score, start in ((1, score, others[0]), (0, 1 - score, others[1])):
+            here = a == arm
+            outcome = keep(fitted(x[here], y[here], weight[here], start), starts, 3)
+            predicted = 1 / (1 + np.exp(-(x @ outcome.params)))
+            own = weight[here] / own_score[here]
+            risks.append(weight @ predicted / weight.sum() + own @ (y - predicted)[here] / own.sum())
+        return np.array([risks[0] - risks[1]])
 
     return replicated(survey, columns, difference)
 

@@ -74,16 +74,18 @@ iptw <- function() {
 aipw <- function() {
   design <- replicated_of(people_of("people.bin"))
   terms <- model("treated", covariates)
-  outcome_terms <- model("event", c("treated", covariates))
+  outcome_terms <- model("event", covariates)
   replicated(design, function(weight, data) {
     data$own <- weight / mean(weight)
     propensity <- fitted(glm(terms, data = data, weights = own, family = quasibinomial()))
-    outcome <- glm(outcome_terms, data = data, weights = own, family = quasibinomial())
-    one <- predict(outcome, transform(data, treated = 1), type = "response")
-    none <- predict(outcome, transform(data, treated = 0), type = "response")
-    gain <- one - none + data$treated / propensity * (data$event - one) -
-      (1 - data$treated) / (1 - propensity) * (data$event - none)
-    sum(weight * gain) / sum(weight)
+    risk <- function(arm, score) {
+      here <- data$treated == arm
+      outcome <- glm(outcome_terms, data = data[here, ], weights = own, family = quasibinomial())
+      predicted <- predict(outcome, data, type = "response")
+      own <- weight[here] / score[here]
+      sum(weight * predicted) / sum(weight) + sum(own * (data$event - predicted)[here]) / sum(own)
+    }
+    risk(1, propensity) - risk(0, 1 - propensity)
   })
 }
 
@@ -130,18 +132,17 @@ aipw_tuned <- function() {
     event <- people$event[rows]
     inside <- matrix[rows, ]
     propensity <- fit(inside, treated, weight, starts$propensity)
-    outcome <- fit(cbind(inside, treated), event, weight, starts$outcome)
-    if (is.null(starts$propensity)) {
-      starts$propensity <- propensity$coefficients
-      starts$outcome <- outcome$coefficients
+    if (is.null(starts$propensity)) starts$propensity <- propensity$coefficients
+    risk <- function(arm, score) {
+      here <- treated == arm
+      name <- paste0("outcome", arm)
+      outcome <- fit(inside[here, ], event[here], weight[here], starts[[name]])
+      if (is.null(starts[[name]])) starts[[name]] <- outcome$coefficients
+      own <- weight[here] / score[here]
+      predicted <- plogis(drop(inside %*% outcome$coefficients))
+      sum(weight * predicted) / sum(weight) + sum(own * (event - predicted)[here]) / sum(own)
     }
-    last <- length(outcome$coefficients)
-    linear <- drop(inside %*% outcome$coefficients[-last])
-    one <- plogis(linear + outcome$coefficients[[last]])
-    none <- plogis(linear)
-    score <- propensity$fitted.values
-    gain <- one - none + treated / score * (event - one) - (1 - treated) / (1 - score) * (event - none)
-    sum(weight * gain) / sum(weight)
+    risk(1, propensity$fitted.values) - risk(0, 1 - propensity$fitted.values)
   })
 }
 

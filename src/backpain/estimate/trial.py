@@ -89,6 +89,7 @@ def estimate(
     resampling: Mapping[str, Any] | None = None,
     response: ResponseWeights | None = None,
     sample: pd.DataFrame | None = None,
+    design: Sampling | None = None,
 ) -> pd.DataFrame:
     """Estimate a trial by several estimators that share the models of treatment and of loss.
 
@@ -109,6 +110,9 @@ def estimate(
     resampling
         Arguments of `design.replicated`, such as `{"kind": "bootstrap", "replicates": 500, "seed": 1}`: standard
         errors from replicate weights with every model fitted again in each. None: by linearisation.
+    design
+        The participants' design, made before: with stages, or with the replicate weights a survey gives. It takes the
+        place of `skeleton`, `lonely` and `resampling`.
     response, sample
         Where the participants are complete cases weighted up: the model of who is one, and everyone it was fitted to.
 
@@ -126,10 +130,11 @@ def estimate(
         fitted again too), and as `fit_nuisance`, `Design.of` and `replicated` do.
     """
     sets = [participants] if isinstance(participants, pd.DataFrame) else list(participants)
-    _check(sets, estimators, resampling, response)
+    _check(sets, estimators, resampling, response, design)
     everyone = sets[0] if response is None or sample is None else sample
-    linear = design_of(everyone, skeleton, lonely)
-    design = linear if resampling is None else replicated(linear, **resampling)
+    if design is None:
+        linear = design_of(everyone, skeleton, lonely)
+        design = linear if resampling is None else replicated(linear, **resampling)
     samples = [
         Sample(people, design, nuisance or fit_nuisance(people, terms, loss_terms, population, lost), response)
         for people in sets
@@ -184,12 +189,13 @@ def _check(
     estimators: Sequence[str],
     resampling: Mapping[str, Any] | None,
     response: ResponseWeights | None,
+    design: Sampling | None,
 ) -> None:
     if strays := [name for name in estimators if name not in ESTIMATORS]:
         raise ValueError(f"estimators: {', '.join(strays)} not known; choose from {', '.join(ESTIMATORS)}")
     if any("event" not in people for people in sets):
         raise ValueError("participants: there is no column 'event'")
-    if resampling is not None and response is not None:
+    if response is not None and (resampling is not None or isinstance(design, Replicated)):
         raise ValueError("replicates: weighted complete cases are linearised only; declare `method: linearised`")
 
 
