@@ -619,6 +619,22 @@ def test_intercepts_of_psus_bring_back_what_differs_between_psus(name: str) -> N
     assert abs(closeness["none"]) < 0.5
 
 
+@pytest.mark.parametrize("method", ["logistic", "normal"])
+def test_imputations_vary_as_much_as_so_few_observed_values_leave_open(method: str) -> None:
+    rng = np.random.default_rng(15)
+    frame = made(500, seed=15, missing=0.0).assign(weight=1.0)
+    frame["bmi"] = rng.normal(26, 3, 500) if method == "normal" else rng.integers(0, 2, 500).astype(float)
+    frame.loc[100:, "bmi"] = np.nan
+    asked = one_gap(impute={"bmi": method}, predictors=(), m=300, iterations=1)
+    means = impute(frame, asked).values.groupby("imputation")["value"].mean()
+    # The mean of 400 drawn values, given four cell means estimated from 100: both parts of Rubin's between variance.
+    spread = frame["bmi"].var()
+    cells = frame[:100].groupby(["treated", "event"]).size() / 100
+    asked_of = frame[100:].groupby(["treated", "event"]).size() / 400
+    expected = spread * (1 / 400 + (asked_of**2 / cells).sum() / 100)
+    assert means.var() == pytest.approx(expected, rel=0.3)
+
+
 # Convergence
 
 
