@@ -212,6 +212,26 @@ def test_intercepts_of_groups_are_those_of_the_whole_penalised_likelihood(
     assert np.abs(np.cov(flat.T) - covariance.reshape(18, 18)).max() < 0.04 * np.diag(covariance.reshape(18, 18)).max()
 
 
+def test_blocks_of_rows_add_up_to_the_whole_information(
+    grouped: tuple[np.ndarray, np.ndarray, np.ndarray], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    x, code, group = grouped
+    rows, level, weight = pseudo_observations(x, 3)
+    x, code = np.concatenate([x, rows], axis=1), np.append(code, level)
+    hit = (code == np.array([[1], [2]])).astype(float)
+    share, group = np.append(np.ones(90), weight), np.append(group, np.full(len(level), -1))
+    factors = []
+    for size in (1000, 7):
+        monkeypatch.setattr("backpain.impute.information.ROWS", size)
+        factors.append(climb(Cells(x, hit, share, group, 6, 0.4), moved=0.0).factor)
+    whole, pieced = factors
+    assert whole.across is not None
+    assert pieced.across is not None
+    assert np.allclose(whole.covariance, pieced.covariance, rtol=1e-9, atol=1e-12)
+    assert np.allclose(whole.across, pieced.across, rtol=1e-9, atol=1e-12)
+    assert (whole.across[4] == 0).all()
+
+
 def test_a_grouped_line_is_the_whole_ridge_regression_of_its_intercepts(
     grouped: tuple[np.ndarray, np.ndarray, np.ndarray],
 ) -> None:
@@ -465,6 +485,15 @@ def test_panels_are_imputed_by_themselves_where_declared() -> None:
     assert (within["bmi"] > 400).eq(frame["panel"] == "b").all()
     assert "high" not in set(within.loc[within["panel"] == "b", "income"])
     assert "high" in set(within.loc[frame["income"].isna() & (frame["panel"] == "a"), "income"])
+
+
+def test_panels_alike_do_not_get_the_same_draws() -> None:
+    frame = made(300)
+    both = pd.concat([frame.assign(panel="a"), frame.assign(panel="b")], ignore_index=True)
+    values = impute(both, plan(panel="panel", panels="within", design_effects="none"), [1]).values
+    first, second = values[values["row"] < 300], values[values["row"] >= 300]
+    assert len(first) == len(second)
+    assert (first["value"].to_numpy() != second["value"].to_numpy()).mean() > 0.2
 
 
 def test_a_panel_where_nobody_has_a_variable_is_refused() -> None:
