@@ -22,7 +22,7 @@ from backpain.impute import (
 )
 from backpain.impute.board import lay_out
 from backpain.impute.categories import climb
-from backpain.impute.chain import independent
+from backpain.impute.chain import Chain, Target, independent
 from backpain.impute.information import Cells
 from backpain.impute.numbers import draw_grouped_line, draw_line, factorise, match
 from backpain.impute.perfect import empty_cells, pseudo_observations
@@ -624,14 +624,40 @@ def test_the_product_of_treatment_and_outcome_lets_their_cell_differ() -> None:
     assert (imputed - known).abs().max() < 0.15
 
 
-@pytest.mark.parametrize("name", ["bmi", "smokes"])
-def test_intercepts_of_psus_bring_back_what_differs_between_psus(name: str) -> None:
+def lifted() -> tuple[pd.DataFrame, pd.Series]:
+    """6,000 people of 40 PSUs whose level differs with standard deviation 1.5, in a number and in log-odds."""
     rng = np.random.default_rng(14)
     frame = made(6000, seed=14, missing=0.0).assign(psu=rng.integers(1, 5, 6000))
     unit = frame.groupby(["stratum", "psu"]).ngroup()
-    lift = rng.normal(0, 1.5, 40)[unit]
+    level = rng.normal(size=40)
+    lift = (1.5 * (level - level.mean()) / level.std(ddof=1))[unit]
     frame["bmi"] = 26 + lift + rng.normal(0, 1.5, 6000)
     frame["smokes"] = np.where(rng.random(6000) < expit(lift), "yes", "no")
+    return frame, unit
+
+
+@pytest.mark.parametrize("name", ["bmi", "smokes"])
+def test_the_variance_between_psus_is_learnt(name: str) -> None:
+    frame, unit = lifted()
+    frame.loc[np.random.default_rng(16).random(6000) < 0.3, name] = np.nan
+    asked = plan(impute={name: "default"}, predictors=("age",), iterations=30)
+    variables = {each: read_variable(frame, each, asked) for each in asked.named}
+    variable, group = variables[name], unit.to_numpy()
+    seen = np.flatnonzero(variable.code >= 0)
+    target = Target(variable, seen[np.argsort(group[seen], kind="stable")], variable.missing, group, 40)
+    drawn: list[float] = []
+    board = lay_out(variables, asked, frame["weight"].to_numpy())
+    Chain(board, [target], asked, np.random.default_rng(17)).run(lambda turn, each: drawn.append(each.variance))
+    # Of a number, relative to the residual variance of 2.25. Of a yes-no, half the variance of the log-odds: each of
+    # two levels has an intercept.
+    assert np.mean(drawn[5:]) == pytest.approx(1.0 if name == "bmi" else 1.125, rel=0.35)
+    assert np.std(drawn[5:]) > 0.05
+
+
+@pytest.mark.parametrize("name", ["bmi", "smokes"])
+def test_intercepts_of_psus_bring_back_what_differs_between_psus(name: str) -> None:
+    rng = np.random.default_rng(14)
+    frame, unit = lifted()
     truth = frame.copy()
     frame.loc[rng.random(6000) < 0.5, name] = np.nan
     gaps = frame[name].isna()

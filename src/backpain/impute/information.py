@@ -195,15 +195,15 @@ def information(cells: Cells, probability: Numbers) -> Factor:
 def _factorised(matrix: Numbers, across: Numbers | None, within: Numbers | None) -> Factor:
     size = len(matrix)
     spread: Numbers | None = None
-    if across is not None and within is not None:
-        across = across.reshape(len(within), -1, size)
-        spread = np.asarray(np.linalg.inv(within), dtype=np.float64)
-        eased = (np.linalg.cholesky(spread).transpose(0, 2, 1) @ across).reshape(-1, size)
-        matrix = matrix - eased.T @ eased
-    scale = np.sqrt(np.diag(matrix).clip(0))
-    if not (scale > 0).all():
-        raise NotFitted("the information is zero for a coefficient")
     try:
+        if across is not None and within is not None:
+            across = across.reshape(len(within), -1, size)
+            spread = np.asarray(np.linalg.inv(within), dtype=np.float64)
+            eased = (np.linalg.cholesky(spread).transpose(0, 2, 1) @ across).reshape(-1, size)
+            matrix = matrix - eased.T @ eased
+        scale = np.sqrt(np.diag(matrix).clip(0))
+        if not (scale > 0).all():
+            raise NotFitted("the information is zero for a coefficient")
         lower = cholesky(matrix / np.outer(scale, scale), lower=True, check_finite=False)
     except LinAlgError as error:
         raise NotFitted("the information is singular") from error
