@@ -11,8 +11,10 @@ unexport PYTHONDONTWRITEBYTECODE PYTHONPATH PYTHONHOME VIRTUAL_ENV
 # The interpreter that makes .venv: PYTHON=... or the first on PATH that is 3.11-3.13 and can make an environment.
 set_up = @sh workflow/find_python.sh "$(PYTHON)" workflow/set_up.py
 launch = .venv/bin/python workflow/launch.py
+bench_options = $(if $(SIZES),--sizes "$(SIZES)") $(if $(JOBS),--jobs "$(JOBS)") $(if $(PEERS),--peers "$(PEERS)")
+bench_options += $(if $(RUNS),--runs $(RUNS))
 
-.PHONY: help run public check test format lab lock clean
+.PHONY: help run public check test bench format lab lock clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,6 +36,10 @@ test: ## Run every test (ARGS="-k name" for some)
 	$(set_up) dev
 	@.venv/bin/python -m pytest -n 2 --dist loadgroup $(ARGS)
 
+bench: ## Time our functions beside svy, statsmodels and R (SIZES=6000,30000 JOBS=logistic PEERS=svy,R RUNS=7)
+	$(set_up) dev
+	@.venv/bin/python benchmarks/speed.py $(bench_options) $(ARGS)
+
 format: ## Put all code into its one layout and mend what can be mended
 	$(set_up) dev
 	@.venv/bin/ruff format && .venv/bin/ruff check --fix
@@ -43,9 +49,10 @@ lab: ## Open the notebooks in JupyterLab
 	$(set_up) dev
 	@.venv/bin/python -m jupyterlab --notebook-dir=notebooks $(ARGS)
 
-lock: ## Choose the newest package versions that pyproject.toml allows and pin them in requirements*.lock
+lock: ## Choose the newest package versions that pyproject.toml allows and pin them in requirements*.lock, the peers' too
 	$(set_up) run
 	@.venv/bin/python workflow/set_up.py lock
+	@.venv/bin/python benchmarks/harness/environment.py lock
 
 clean: ## Remove results and caches; keep data and .venv
 	@sh workflow/find_python.sh "$(PYTHON)" workflow/launch.py --clean

@@ -330,6 +330,7 @@ def trial_table1(survey: str, analysis: str, variation: str, counts: dict[str, i
                         "value": mean,
                         "low": mean * 0.97,
                         "high": mean * 1.03,
+                        "rule": "",
                     }
                 )
                 continue
@@ -348,6 +349,7 @@ def trial_table1(survey: str, analysis: str, variation: str, counts: dict[str, i
                         "value": share,
                         "low": max(share - 0.02, 0),
                         "high": min(share + 0.02, 1),
+                        "rule": "suppress" if size < 30 else "show",
                     }
                 )
     return pd.DataFrame(rows).assign(survey=survey, analysis=analysis, variation=variation)

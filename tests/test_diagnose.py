@@ -15,6 +15,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
+from backpain.design import Design, mean, proportion
 from backpain.diagnose import (
     balance,
     diagnostics,
@@ -320,7 +321,6 @@ def test_table_one_gives_unweighted_people_and_weighted_shares() -> None:
     assert female["smd"] == pytest.approx(0.25 / np.sqrt((0.1875 + 0.25) / 2))
     age = looked_up(rows, variable="age", arm="treated")
     assert (age["level"], age["people"], age["value"], age["kind"]) == ("", 2, 2.5, "number")
-    assert rows[["low", "high"]].isna().all(axis=None), "without a design there is no interval"
     assert rows["variable"].drop_duplicates().tolist() == ["sex", "age"]
 
 
@@ -359,20 +359,24 @@ def test_a_variable_nobody_answered_is_all_missing() -> None:
     assert rows[["level", "value"]].drop_duplicates().to_numpy().tolist() == [["missing", 1.0]]
 
 
-def test_table_one_asks_the_design_for_intervals_within_the_arm() -> None:
-    asked = []
-
-    def interval(values: np.ndarray, domain: np.ndarray) -> tuple[float, float]:
-        asked.append((values, domain))
-        return float(values[domain].mean()) - 1, float(values[domain].mean()) + 1
-
-    rows = table_one(four_people(age=[1.0, np.nan, 0.0, 4.0]), ["sex", "age"], interval=interval)
-    female = looked_up(rows, variable="sex", level="female", arm="untreated")
-    assert (female["low"], female["high"]) == (-0.5, 1.5)
-    age = looked_up(rows, variable="age", level="", arm="treated")
-    assert (age["low"], age["high"]) == (0, 2), "people without a value are outside the domain"
-    assert [values.dtype == bool for values, _ in asked] == [True] * 4 + [False] * 2 + [True] * 2
-    assert all(len(domain) == 4 for _, domain in asked), "a domain, never a subset"
+def test_table_one_gives_what_the_design_gives_within_each_arm() -> None:
+    people = pd.read_csv(Path(__file__).parent / "oracle" / "people.csv").assign(
+        treated=lambda frame: frame["treated"] == 1
+    )
+    design, treated = Design.of(people), people["treated"]
+    people["age"] = people["age"].mask(people["age"] > 75)
+    rows = table_one(people, ["sex", "age"], design=design)
+    share = proportion(people["sex"] == "female", design, treated)
+    female = looked_up(rows, variable="sex", level="female", arm="treated")
+    assert (female["value"], female["low"], female["high"]) == (share.estimate, share.low, share.high)
+    assert female["rule"] == "show"
+    told = mean(people["age"], design, ~treated & people["age"].notna())
+    age = looked_up(rows, variable="age", level="", arm="untreated")
+    assert (age["value"], age["low"], age["high"]) == (told.estimate, told.low, told.high)
+    assert age["rule"] == "", "the standard is for shares"
+    rare = looked_up(rows, variable="age", level="missing", arm="treated")
+    assert rare["rule"] in ("show", "review", "suppress")
+    assert rare["people"] == (treated & people["age"].isna()).sum()
 
 
 def test_missing_values_are_counted_by_arm() -> None:

@@ -22,7 +22,7 @@ from backpain.impute import (
 )
 from backpain.impute.board import lay_out
 from backpain.impute.categories import climb
-from backpain.impute.chain import independent
+from backpain.impute.chain import Chain, Target, independent
 from backpain.impute.information import Cells
 from backpain.impute.numbers import draw_grouped_line, draw_line, factorise, match
 from backpain.impute.perfect import empty_cells, pseudo_observations
@@ -210,6 +210,26 @@ def test_intercepts_of_groups_are_those_of_the_whole_penalised_likelihood(
     draws = [mode.factor.draw(rng, (2, 3)) for _ in range(20_000)]
     flat = np.array([np.concatenate([step, shift.T], axis=1).ravel() for step, shift, _ in draws if shift is not None])
     assert np.abs(np.cov(flat.T) - covariance.reshape(18, 18)).max() < 0.04 * np.diag(covariance.reshape(18, 18)).max()
+
+
+def test_blocks_of_rows_add_up_to_the_whole_information(
+    grouped: tuple[np.ndarray, np.ndarray, np.ndarray], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    x, code, group = grouped
+    rows, level, weight = pseudo_observations(x, 3)
+    x, code = np.concatenate([x, rows], axis=1), np.append(code, level)
+    hit = (code == np.array([[1], [2]])).astype(float)
+    share, group = np.append(np.ones(90), weight), np.append(group, np.full(len(level), -1))
+    factors = []
+    for size in (1000, 7):
+        monkeypatch.setattr("backpain.impute.information.ROWS", size)
+        factors.append(climb(Cells(x, hit, share, group, 6, 0.4), moved=0.0).factor)
+    whole, pieced = factors
+    assert whole.across is not None
+    assert pieced.across is not None
+    assert np.allclose(whole.covariance, pieced.covariance, rtol=1e-9, atol=1e-12)
+    assert np.allclose(whole.across, pieced.across, rtol=1e-9, atol=1e-12)
+    assert (whole.across[4] == 0).all()
 
 
 def test_a_grouped_line_is_the_whole_ridge_regression_of_its_intercepts(
@@ -455,7 +475,7 @@ def test_pseudo_observations_keep_rare_levels_rare_unless_asked_as_in_mice() -> 
 def test_panels_are_imputed_by_themselves_where_declared() -> None:
     frame = made(400)
     frame["bmi"] += np.where(frame["panel"] == "b", 500, 0)
-    frame["income"] = frame["income"].where((frame["panel"] == "a") | (frame["income"] != "high"))
+    frame["income"] = frame["income"].where((frame["panel"] == "a") | (frame["income"] != "none"))
     for panels in ("within", "effects"):
         imputations = impute(frame, plan(panel="panel", panels=panels, design_effects="none"))
         whole = completed(frame, imputations, 1)
@@ -463,8 +483,17 @@ def test_panels_are_imputed_by_themselves_where_declared() -> None:
         assert set(imputations.trace["panel"]) == ({"a", "b"} if panels == "within" else {""})
     within = completed(frame, impute(frame, plan(panel="panel", panels="within", design_effects="none")), 1)
     assert (within["bmi"] > 400).eq(frame["panel"] == "b").all()
-    assert "high" not in set(within.loc[within["panel"] == "b", "income"])
-    assert "high" in set(within.loc[frame["income"].isna() & (frame["panel"] == "a"), "income"])
+    assert set(within.loc[within["panel"] == "b", "income"]) == set(FOUR) - {"none"}
+    assert "none" in set(within.loc[frame["income"].isna() & (frame["panel"] == "a"), "income"])
+
+
+def test_panels_alike_do_not_get_the_same_draws() -> None:
+    frame = made(300)
+    both = pd.concat([frame.assign(panel="a"), frame.assign(panel="b")], ignore_index=True)
+    values = impute(both, plan(panel="panel", panels="within", design_effects="none"), [1]).values
+    first, second = values[values["row"] < 300], values[values["row"] >= 300]
+    assert len(first) == len(second)
+    assert (first["value"].to_numpy() != second["value"].to_numpy()).mean() > 0.2
 
 
 def test_a_panel_where_nobody_has_a_variable_is_refused() -> None:
@@ -483,7 +512,7 @@ def test_the_outcome_of_the_lost_stays_missing_unless_declared() -> None:
     imputations = impute(frame, plan())
     whole = completed(frame, imputations, 1)
     assert whole["event"].isna().equals(frame["event"].isna())
-    assert "event" not in set(imputations.values["variable"])
+    assert set(imputations.values["variable"]) == {"bmi", "smokes", "income"}
     assert "event" in set(imputations.trace["variable"])
     declared = impute(frame, plan(impute={**plan().impute, "event": "logistic"}))
     assert set(completed(frame, declared, 1)["event"]) == {0.0, 1.0}
@@ -595,14 +624,40 @@ def test_the_product_of_treatment_and_outcome_lets_their_cell_differ() -> None:
     assert (imputed - known).abs().max() < 0.15
 
 
-@pytest.mark.parametrize("name", ["bmi", "smokes"])
-def test_intercepts_of_psus_bring_back_what_differs_between_psus(name: str) -> None:
+def lifted() -> tuple[pd.DataFrame, pd.Series]:
+    """6,000 people of 40 PSUs whose level differs with standard deviation 1.5, in a number and in log-odds."""
     rng = np.random.default_rng(14)
     frame = made(6000, seed=14, missing=0.0).assign(psu=rng.integers(1, 5, 6000))
     unit = frame.groupby(["stratum", "psu"]).ngroup()
-    lift = rng.normal(0, 1.5, 40)[unit]
+    level = rng.normal(size=40)
+    lift = (1.5 * (level - level.mean()) / level.std(ddof=1))[unit]
     frame["bmi"] = 26 + lift + rng.normal(0, 1.5, 6000)
     frame["smokes"] = np.where(rng.random(6000) < expit(lift), "yes", "no")
+    return frame, unit
+
+
+@pytest.mark.parametrize("name", ["bmi", "smokes"])
+def test_the_variance_between_psus_is_learnt(name: str) -> None:
+    frame, unit = lifted()
+    frame.loc[np.random.default_rng(16).random(6000) < 0.3, name] = np.nan
+    asked = plan(impute={name: "default"}, predictors=("age",), iterations=30)
+    variables = {each: read_variable(frame, each, asked) for each in asked.named}
+    variable, group = variables[name], unit.to_numpy()
+    seen = np.flatnonzero(variable.code >= 0)
+    target = Target(variable, seen[np.argsort(group[seen], kind="stable")], variable.missing, group, 40)
+    drawn: list[float] = []
+    board = lay_out(variables, asked, frame["weight"].to_numpy())
+    Chain(board, [target], asked, np.random.default_rng(17)).run(lambda turn, each: drawn.append(each.variance))
+    # Of a number, relative to the residual variance of 2.25. Of a yes-no, half the variance of the log-odds: each of
+    # two levels has an intercept.
+    assert np.mean(drawn[5:]) == pytest.approx(1.0 if name == "bmi" else 1.125, rel=0.35)
+    assert np.std(drawn[5:]) > 0.05
+
+
+@pytest.mark.parametrize("name", ["bmi", "smokes"])
+def test_intercepts_of_psus_bring_back_what_differs_between_psus(name: str) -> None:
+    rng = np.random.default_rng(14)
+    frame, unit = lifted()
     truth = frame.copy()
     frame.loc[rng.random(6000) < 0.5, name] = np.nan
     gaps = frame[name].isna()
@@ -617,6 +672,22 @@ def test_intercepts_of_psus_bring_back_what_differs_between_psus(name: str) -> N
         closeness[effects] = by_unit(completed(frame, impute(frame, asked), 1)).corr(by_unit(truth))
     assert closeness["psu"] > 0.9
     assert abs(closeness["none"]) < 0.5
+
+
+@pytest.mark.parametrize("method", ["logistic", "normal"])
+def test_imputations_vary_as_much_as_so_few_observed_values_leave_open(method: str) -> None:
+    rng = np.random.default_rng(15)
+    frame = made(500, seed=15, missing=0.0).assign(weight=1.0)
+    frame["bmi"] = rng.normal(26, 3, 500) if method == "normal" else rng.integers(0, 2, 500).astype(float)
+    frame.loc[100:, "bmi"] = np.nan
+    asked = one_gap(impute={"bmi": method}, predictors=(), m=300, iterations=1)
+    means = impute(frame, asked).values.groupby("imputation")["value"].mean()
+    # The mean of 400 drawn values, given four cell means estimated from 100: both parts of Rubin's between variance.
+    spread = frame["bmi"].var()
+    cells = frame[:100].groupby(["treated", "event"]).size() / 100
+    asked_of = frame[100:].groupby(["treated", "event"]).size() / 400
+    expected = spread * (1 / 400 + (asked_of**2 / cells).sum() / 100)
+    assert means.var() == pytest.approx(expected, rel=0.3)
 
 
 # Convergence

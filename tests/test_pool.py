@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from backpain.impute import barnard_rubin, pool, pool_wald
+from backpain.impute import barnard_rubin, imputations_needed, pool, pool_wald
 
 ORACLE = Path(__file__).parent / "oracle" / "impute"
 DEGREES = {"df16": 16, "df308": 308, "infinite": np.inf}
@@ -181,3 +181,13 @@ def test_tests_that_cannot_be_made_are_refused(fits: tuple[np.ndarray, np.ndarra
     flat = np.ones((8, 3, 3))
     with pytest.raises(ValueError, match="singular"):
         pool_wald(estimates, flat)
+
+
+def test_the_imputations_needed_grow_with_the_square_of_what_is_missing() -> None:
+    assert imputations_needed([0.1, 0.5]) == 51
+    assert imputations_needed(0.25, spread=0.05) == 14
+    assert imputations_needed(0.0) == 2
+    with pytest.raises(ValueError, match="from 0 to 1"):
+        imputations_needed([0.2, 1.2])
+    with pytest.raises(ValueError, match="spread is 0"):
+        imputations_needed(0.2, 0)

@@ -99,7 +99,8 @@ def emulate(people: pd.DataFrame, protocol: Protocol, survey: Survey) -> Trial:
     orders = sorted(set(people["order"]) - {0})
     later = {int(order): people[people["order"] == order].set_index("person") for order in orders}
     planned = variations(protocol, survey)
-    used = {name for _, plan in planned for name in plan.assignment.names} | set(protocol.table_one)
+    used = {name for _, plan in planned for name in (*plan.assignment.names, *plan.assignment.helpers)}
+    used |= set(protocol.table_one)
     columns = [
         "stratum",
         "psu",
@@ -188,7 +189,10 @@ def _follow(chosen: pd.DataFrame, later: dict[int, pd.DataFrame], plan: Plan) ->
 def flow_of_arms(chosen: pd.DataFrame, plan: Plan, flow: _Flow) -> None:
     """The lower half of the flow: arms, complete confounders, followed and lost, events."""
     if not chosen["complete"].all():
-        chosen = flow.keep(chosen, chosen["complete"], "every confounder known")
+        if plan.assignment.missing == "imputed":
+            flow.add("a confounder to impute", int((~chosen["complete"]).sum()), None, "imputed")
+        else:
+            chosen = flow.keep(chosen, chosen["complete"], "every confounder known")
     for arm, words in ((True, "treated"), (False, "untreated")):
         group = chosen[chosen["treated"] == arm]
         flow.add(words, len(group), None, "arm")

@@ -20,11 +20,33 @@ rule emulate:
         "../scripts/emulate.py"
 
 
+rule impute:
+    """One job's share of the imputations of every variation that declares them."""
+    input:
+        participants="<results>/trials/{protocol}/{survey}.parquet",
+        code=code("trials"),
+        lock=LOCK,
+    output:
+        values="<results>/trials/{protocol}/{survey}.imputed.{part}.parquet",
+        trace="<results>/trials/{protocol}/{survey}.trace.{part}.parquet",
+    log:
+        "<results>/logs/impute/{protocol}/{survey}.{part}.log",
+    conda:
+        "../../environment.yml"
+    params:
+        declaration=lambda wildcards: declared(
+            protocol=wildcards.protocol, survey=wildcards.survey, part="design"
+        ),
+    script:
+        "../scripts/impute.py"
+
+
 rule diagnose:
     """Balance, overlap, weights, missing values and loss of each variation, and the gate that they open or close."""
     input:
         participants="<results>/trials/{protocol}/{survey}.parquet",
         skeleton="<results>/trials/{protocol}/{survey}.skeleton.parquet",
+        values=imputations("imputed"),
         code=code("trials"),
         lock=LOCK,
     output:
@@ -50,12 +72,16 @@ rule estimate:
     input:
         participants="<results>/trials/{protocol}/{survey}.parquet",
         skeleton="<results>/trials/{protocol}/{survey}.skeleton.parquet",
+        values=imputations("imputed"),
+        trace=imputations("trace"),
         diagnostics="<results>/trials/{protocol}/{survey}.diagnostics.csv",
         code=code("trials"),
         lock=LOCK,
     output:
         estimates="<results>/trials/{protocol}/{survey}.estimates.csv",
         detectable="<results>/trials/{protocol}/{survey}.detectable.csv",
+        pooling="<results>/trials/{protocol}/{survey}.pooling.csv",
+        convergence="<results>/trials/{protocol}/{survey}.convergence.csv",
     log:
         "<results>/logs/estimate/{protocol}/{survey}.log",
     conda:

@@ -5,7 +5,7 @@ sys.path.insert(0, str(Path(workflow.basedir) / "src"))
 
 from backpain.declared import declared
 from backpain.project import code, commit, finish, forget_changed
-from backpain.spec import check_run
+from backpain.spec import check_run, imputing_jobs
 
 STARTED = time.time()
 RUN = check_run(run)
@@ -24,6 +24,9 @@ TABLES = [
     "detectable",
 ]
 TABLES += ["truth"] if RUN.simulated else []
+# How many jobs share the imputations of each trial; 0 for one that imputes nothing.
+IMPUTING = {protocol: imputing_jobs(protocol) for protocol, _ in RUN.trials}
+TABLES += ["convergence", "pooling"] if any(IMPUTING.values()) else []
 PER_SURVEY = ["cleaning", "published", "harmonisation"]
 TEMPLATE = [
     "report.html.j2",
@@ -39,6 +42,7 @@ wildcard_constraints:
     survey="[a-z0-9-]+",
     protocol="[a-z0-9-]+",
     association="[a-z0-9-]+",
+    part="[0-9]+",
 
 
 def trials(pattern):
@@ -54,6 +58,14 @@ def associations(pattern):
     return [
         pattern.format(association=name, survey=survey)
         for name, survey in RUN.associations
+    ]
+
+
+def imputations(kind):
+    """What each job imputed for a trial, or how its chains went; nothing for a trial that imputes nothing."""
+    return lambda wildcards: [
+        f"<results>/trials/{wildcards.protocol}/{wildcards.survey}.{kind}.{part}.parquet"
+        for part in range(1, IMPUTING[wildcards.protocol] + 1)
     ]
 
 

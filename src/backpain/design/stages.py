@@ -14,6 +14,8 @@ Marks = NDArray[np.bool_]
 
 # A stratum of which all but this share was drawn adds nothing, and what was drawn alone in it is no lonely unit.
 NOTHING_LEFT = 1e-7
+# Up to so many numbers are summed by group in one call.
+FEW = 200_000
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,9 @@ class Stage:
             (finest units,) whether the unit holds a member of the domain.
         """
         drawn, lonely = self.drawn, self.lonely
-        sums = grouped(totals, self.unit, len(self.unit_stratum))
+        # The last stage's units are the totals' own.
+        same = len(self.unit) == len(self.unit_stratum)
+        sums = totals[np.argsort(self.unit)] if same else grouped(totals, self.unit, len(self.unit_stratum))
         centres = grouped(sums, self.unit_stratum, len(drawn)) / np.maximum(drawn, 1)[:, None]
         if policy == "adjust":
             centres[lonely] = 0.0
@@ -108,7 +112,12 @@ class Stage:
 
 def grouped(values: Numbers, code: Codes, groups: int) -> Numbers:
     """(groups, k) column sums of (rows, k) values by group."""
-    summed = np.empty((groups, values.shape[1]))
-    for column in range(values.shape[1]):
+    rows, k = values.shape
+    if rows * k <= FEW:
+        # All columns in one call, which for few numbers is most of the cost.
+        flat = (code[:, None] * k + np.arange(k)).ravel()
+        return np.asarray(np.bincount(flat, values.ravel(), minlength=groups * k).reshape(groups, k))
+    summed = np.empty((groups, k))
+    for column in range(k):
         summed[:, column] = np.bincount(code, values[:, column], minlength=groups)
     return summed

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from backpain.design import Design, means, proportions
 from backpain.diagnose.arms import (
     ARMS,
     Column,
@@ -20,11 +21,8 @@ from backpain.diagnose.arms import (
 )
 from backpain.diagnose.differences import mean_and_variance, standardised_difference
 
-TABLE_ONE = ["variable", "level", "arm", "kind", "people", "value", "low", "high", "smd"]
+TABLE_ONE = ["variable", "level", "arm", "kind", "people", "value", "low", "high", "smd", "rule"]
 MISSING = "missing"
-
-# The ends of the interval a design gives values (bool: a share; numbers: a mean) within a domain of people.
-Interval = Callable[[np.ndarray, np.ndarray], tuple[float, float]]
 
 
 def missing_column(column: Column) -> Column:
@@ -41,17 +39,21 @@ def table_columns(participants: pd.DataFrame, name: str, kinds: Mapping[str, str
     return [*columns, missing] if missing.values.any() else columns
 
 
-def arm_row(column: Column, arm: Marks, weight: Numbers, interval: Interval | None) -> dict[str, Any]:
-    """People, weighted share or mean, and interval of one arm, among those with a known value."""
-    domain = arm & ~np.isnan(column.values)
+def arm_rows(column: Column, treated: Marks, design: Design) -> dict[str, dict[str, Any]]:
+    """People, weighted share or mean, interval and NCHS verdict of each arm, among those with a known value."""
+    known = ~np.isnan(column.values)
     share = column.kind == "category" or column.level == MISSING
-    people = int(column.values[domain].sum()) if share else int(domain.sum())
-    if not weight[domain].any():
-        return {"people": people, "value": np.nan, "low": np.nan, "high": np.nan}
-    value = mean_and_variance(column.values[domain], weight[domain])[0]
-    values = column.values == 1 if share else column.values
-    low, high = (np.nan, np.nan) if interval is None else interval(values, domain)
-    return {"people": people, "value": value, "low": low, "high": high}
+    rows = {}
+    for arm, mark in ARMS.items():
+        domain = known & (treated == mark)
+        people = int(column.values[domain].sum()) if share else int(domain.sum())
+        rows[arm] = {"people": people, "value": np.nan, "low": np.nan, "high": np.nan, "rule": ""}
+        if design.weight[domain].any():
+            values = np.where(known, column.values, 0.0)
+            found = proportions(values, design, None, domain) if share else means(values, design, None, domain)
+            told = found.table().iloc[0]
+            rows[arm] |= {"value": told["estimate"], **told[["low", "high", "rule"]].to_dict()}
+    return rows
 
 
 def difference(column: Column, treated: Marks, weight: Numbers) -> float:
@@ -66,7 +68,7 @@ def table_one(
     participants: pd.DataFrame,
     variables: Sequence[str],
     kinds: Mapping[str, str] | None = None,
-    interval: Interval | None = None,
+    design: Design | None = None,
 ) -> pd.DataFrame:
     """The participants at baseline, by arm.
 
@@ -78,16 +80,17 @@ def table_one(
         What to describe, in order.
     kinds
         "category" or "number" by variable, where the column's type does not tell.
-    interval
-        Design-based interval, called with (people,) values (bool for a share, numbers for a mean) and the
-        (people,) domain it is of, outside which values may be missing. Without it, no `low` and `high`.
+    design
+        The participants within their survey; None takes them for a simple random sample.
 
     Returns
     -------
-    Rows (variable, level, arm, kind, people, value, low, high, smd). People are unweighted. The value of a
+    Rows (variable, level, arm, kind, people, value, low, high, smd, rule). People are unweighted. The value of a
     level is its weighted share of those whose value is known, of a number (level "") the weighted mean of the
-    known; a "missing" row gives the weighted share of the whole arm without a value. `smd` is the same on the
-    rows of both arms: the difference of the weighted values in standard deviations pooled over the two arms.
+    known; a "missing" row gives the weighted share of the whole arm without a value. Shares have the interval of
+    Korn and Graubard and the verdict of the NCHS presentation standard (`rule`: show, review or suppress), means a
+    t-interval. `smd` is the same on the rows of both arms: the difference of the weighted values in standard
+    deviations pooled over the two arms (the root of the mean of the arms' weighted variances).
 
     Raises
     ------
@@ -96,18 +99,19 @@ def table_one(
     """
     treated = treated_marks(participants)
     weight = usable_weight(participants["weight"], len(treated))
+    sample = Design.of(participants, None, None, None) if design is None else design
     rows = [
         {
             "variable": name,
             "level": column.level,
             "arm": arm,
             "kind": column.kind,
-            **arm_row(column, treated == mark, weight, interval),
+            **row,
             "smd": difference(column, treated, weight),
         }
         for name in variables
         for column in table_columns(participants, name, kinds)
-        for arm, mark in ARMS.items()
+        for arm, row in arm_rows(column, treated, sample).items()
     ]
     return pd.DataFrame(rows, columns=TABLE_ONE)
 

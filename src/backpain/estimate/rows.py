@@ -18,7 +18,7 @@ Numbers = NDArray[np.float64]
 
 COLUMNS = [
     "arm", "scale", "estimator", "estimate", "se", "low", "high", "p", "people", "events", "design_df",
-    "weighted_people", "converged", "reason",
+    "weighted_people", "converged", "reason", "imputations", "df", "missing_variance", "monte_carlo",
 ]  # fmt: skip
 
 

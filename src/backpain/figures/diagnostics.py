@@ -1,16 +1,16 @@
-"""Whether the arms can be compared: balance and overlap."""
+"""Whether the arms can be compared, and whether imputations settled: balance, overlap, convergence."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pandas as pd
 from matplotlib.figure import Figure
 
-from backpain.figures.style import STYLE, canvas, label, require, rows_axis, styled, write
+from backpain.figures.style import FONT, SLIM, STYLE, WIDTH, canvas, label, require, rows_axis, styled, write
 from backpain.tables.conceal import conceal
-from backpain.tables.numbers import percent
+from backpain.tables.numbers import percent, ratio
 from backpain.tables.pick import sections
 
 
@@ -69,8 +69,49 @@ def overlap(frame: pd.DataFrame) -> Figure:
     return figure
 
 
+@styled
+def convergence(frame: pd.DataFrame, variables: Mapping[str, Mapping[str, Any]]) -> Figure:
+    """The mean drawn for each imputed variable in each iteration, a line for each imputation.
+
+    frame: the rows of convergence.csv of one survey, analysis and variation. Of a category its commonest level is drawn.
+    """
+    require(frame, ["imputation", "iteration", "variable", "level", "mean", "r_hat"], "convergence")
+    shown = list(_commonest(frame.assign(level=frame["level"].fillna(""))))
+    across = min(2, len(shown))
+    down = -(-len(shown) // across)
+    figure = Figure(figsize=(SLIM if across == 1 else WIDTH, 1.85 * down + 0.55))
+    for place, (variable, level, part) in enumerate(shown):
+        axes = figure.add_subplot(down, across, place + 1)
+        lines = part.pivot_table(index="iteration", columns="imputation", values="mean")
+        axes.plot(lines.index, lines.to_numpy(), color=STYLE["treated"], linewidth=0.8, alpha=0.45)
+        axes.set_title(label(variables, variable, level), loc="left", fontsize=FONT, color=STYLE["ink"])
+        axes.set_title(f"R-hat {ratio(part['r_hat'].iloc[0])}", loc="right", fontsize=FONT, color=STYLE["muted"])
+        if level:
+            axes.yaxis.set_major_formatter(lambda value, _: percent(value))
+        axes.locator_params(axis="y", nbins=4)
+        axes.locator_params(axis="x", integer=True)
+        axes.set_xlim(1, part["iteration"].max())
+        axes.set_xlabel("Iteration" if place >= len(shown) - across else "")
+    figure.subplots_adjust(
+        left=0.08,
+        right=0.98,
+        top=1 - 0.38 / (1.85 * down + 0.55),
+        bottom=0.55 / (1.85 * down + 0.55),
+        hspace=0.5,
+        wspace=0.2,
+    )
+    return figure
+
+
+def _commonest(frame: pd.DataFrame) -> Iterator[tuple[str, str, pd.DataFrame]]:
+    """Each imputed variable with its commonest level, and the rows of that."""
+    for variable, part in frame.groupby("variable", sort=False):
+        level = part.groupby("level", sort=False)["mean"].mean().idxmax()
+        yield str(variable), str(level), part[part["level"] == level]
+
+
 def draw(results: Mapping[str, pd.DataFrame], facts: Mapping[str, Any]) -> dict[str, Figure]:
-    """Balance and overlap of each trial and survey: "<analysis>.<survey>.<figure>".
+    """Balance, overlap and, where something was imputed, convergence: "<analysis>.<survey>.<figure>".
 
     results and facts are those of `backpain.report.render`.
     """
@@ -80,4 +121,6 @@ def draw(results: Mapping[str, pd.DataFrame], facts: Mapping[str, Any]) -> dict[
             name = f"{section.name}.{section.survey}"
             drawn[f"{name}.love"] = love(section.balance, facts["variables"], section.limit)
             drawn[f"{name}.overlap"] = overlap(section.rows("overlap", "main"))
+            if len(section.chains):
+                drawn[f"{name}.convergence"] = convergence(section.chains, facts["variables"])
     return drawn

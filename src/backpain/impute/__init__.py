@@ -6,7 +6,7 @@ complete cases and complete cases weighted, stand beside.
 """
 
 from backpain.impute.plan import AUGMENT, DESIGN_EFFECTS, METHODS, PANELS, WEIGHT_FORMS, ImputationPlan
-from backpain.impute.pool import SCALES, Pooled, barnard_rubin, pool
+from backpain.impute.pool import SCALES, Pooled, barnard_rubin, imputations_needed, pool
 from backpain.impute.result import Imputations, completed, gather, r_hat
 from backpain.impute.run import impute
 from backpain.impute.variables import levels_of
@@ -31,6 +31,7 @@ __all__ = [
     "complete_cases",
     "completed",
     "gather",
+    "imputations_needed",
     "impute",
     "levels_of",
     "pool",

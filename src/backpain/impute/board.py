@@ -76,20 +76,21 @@ def lay_out(variables: dict[str, Variable], plan: ImputationPlan, weight: NDArra
     """
     people = len(next(iter(variables.values())).code)
     parts, places = [np.ones((1, people))], {INTERCEPT: slice(0, 1)}
+    entered: dict[str, Numbers] = {}
     for name, variable in variables.items():
-        columns = np.where(variable.code >= 0, variable.table[variable.code].T, 0.0)
-        places[name] = _after(parts, len(columns))
-        parts.append(columns)
+        entered[name] = np.where(variable.code >= 0, variable.table[variable.code].T, 0.0)
+        places[name] = _after(parts, len(entered[name]))
+        parts.append(entered[name])
     products = []
     for first, second in plan.pairs:
-        both = _times(*(np.concatenate(parts)[places[name]] for name in (first, second)))
+        both = _times(entered[first], entered[second])
         products.append((first, second, _after(parts, len(both))))
         parts.append(both)
     if weight is not None:
-        entered = np.log(weight) if plan.weight == "log" else weight
+        formed = np.log(weight) if plan.weight == "log" else weight
         places[WEIGHT] = _after(parts, 1)
-        parts.append(((entered - entered.mean()) / (entered.std() or 1.0))[None, :])
-    return Board(np.ascontiguousarray(np.concatenate(parts)), places, products)
+        parts.append(((formed - formed.mean()) / (formed.std() or 1.0))[None, :])
+    return Board(np.concatenate(parts), places, products)
 
 
 def _after(parts: list[Numbers], width: int) -> slice:

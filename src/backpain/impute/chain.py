@@ -108,7 +108,7 @@ class Chain:
     def _enter(self, target: Target, drawn: Codes | Numbers) -> None:
         variable = target.variable
         if variable.method == "normal" and drawn.dtype != np.float64:
-            drawn = variable.levels[drawn].astype(float)
+            drawn = variable.levels[drawn]
         target.content = drawn
         self.board.write(variable.name, target.blank, variable.columns(drawn))
 
@@ -137,7 +137,7 @@ class Chain:
     def _numbers(self, target: Target) -> Codes | Numbers:
         seen, blank = self._sides(target)
         known = target.variable.code[target.seen]
-        y = target.variable.levels[known].astype(float)
+        y = target.variable.levels[known]
         line = self._line(target, seen, y)
         drawn = line.drawn @ blank
         fitted = line.coefficients @ seen

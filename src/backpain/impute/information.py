@@ -17,6 +17,8 @@ Codes = NDArray[np.intp]
 
 # A scaled pivot below this means that a column is a copy of others, or that the likelihood is flat.
 FLAT = 1e-11
+# Rows taken at a time, so that what is written of them stays in the processor's cache.
+ROWS = 1024
 
 
 class NotFitted(Exception):
@@ -30,7 +32,7 @@ class Cells:
     Attributes
     ----------
     x
-        (columns, rows) model matrix, the rows of a group side by side and pseudo-observations last.
+        (columns, rows) model matrix, the intercept first; the rows of a group side by side, pseudo-observations last.
     hit
         (levels - 1, rows) 1 where a row has the level; the first level is the reference.
     share
@@ -68,17 +70,33 @@ class Cells:
         return self.by_group(self.hit * self.share).T
 
     @cached_property
+    def people(self) -> int:
+        """Rows that are people: pseudo-observations follow them."""
+        assert self.group is not None
+        return len(self.group) if self.group[-1] >= 0 else int(np.argmax(self.group < 0))
+
+    @cached_property
+    def pieces(self) -> dict[int, tuple[Codes, Codes]]:
+        """For each block of ROWS rows, where its groups begin and which they are."""
+        assert self.group is not None
+        found = {}
+        for start in range(0, self.people, ROWS):
+            part = self.group[start : min(start + ROWS, self.people)]
+            begins = np.flatnonzero(np.diff(part, prepend=-1))
+            found[start] = begins, part[begins]
+        return found
+
+    @cached_property
     def starts(self) -> Codes:
         """Where each group that has a row begins."""
         assert self.group is not None
-        return np.flatnonzero(np.diff(self.group, prepend=-1) * (self.group >= 0))
+        return np.flatnonzero(np.diff(self.group[: self.people], prepend=-1))
 
     def by_group(self, values: Numbers) -> Numbers:
         """(k, groups) sums of the columns of values (k, rows) over each group; pseudo-observations have none."""
         assert self.group is not None
-        people = len(self.group) if self.group[-1] >= 0 else int(np.argmax(self.group < 0))
         sums = np.zeros((len(values), self.groups))
-        sums[:, self.group[self.starts]] = np.add.reduceat(values[:, :people], self.starts, axis=1)
+        sums[:, self.group[self.starts]] = np.add.reduceat(values[:, : self.people], self.starts, axis=1)
         return sums
 
 
@@ -145,40 +163,47 @@ def information(cells: Cells, probability: Numbers) -> Factor:
         If it is singular.
     """
     q, p = len(cells.hit), len(cells.x)
-    matrix = np.empty((q, p, q, p))
+    matrix = np.zeros((q, p, q, p))
     random = cells.group is not None
-    across = np.zeros((cells.groups, q, q, p)) if random else None
-    within = np.tile(cells.precision, (cells.groups, 1, 1)) if random else None
+    across = np.zeros((q, q, p, cells.groups)) if random else None
+    for start in range(0, cells.x.shape[1], ROWS):
+        rows = slice(start, start + ROWS)
+        x, chance, share = cells.x[:, rows], probability[:, rows], cells.share[rows]
+        for a in range(q):
+            for b in range(a + 1):
+                rooted = np.sqrt(chance[a] * ((1.0 - chance[a]) if a == b else chance[b]) * share)
+                scaled = x * rooted
+                matrix[a, :, b, :] += scaled @ scaled.T
+                if across is not None and start in cells.pieces:
+                    begins, held = cells.pieces[start]
+                    scaled *= rooted
+                    across[a, b][:, held] += np.add.reduceat(scaled[:, : cells.people - start], begins, axis=1)
     for a in range(q):
-        for b in range(a + 1):
-            sign = 1.0 if a == b else -1.0
-            weight = probability[a] * ((1.0 - probability[a]) if a == b else probability[b]) * cells.share
-            rooted = np.sqrt(weight)
-            scaled = cells.x * rooted
-            matrix[a, :, b, :] = sign * (scaled @ scaled.T)
+        for b in range(a):
+            matrix[a, :, b, :] *= -1
             matrix[b, :, a, :] = matrix[a, :, b, :].T
-            if across is not None and within is not None:
-                scaled *= rooted
-                sums = sign * cells.by_group(np.concatenate([scaled, weight[None, :]])).T
-                across[:, a, b, :] = across[:, b, a, :] = sums[:, :-1]
-                within[:, a, b] += sums[:, -1]
-                if a != b:
-                    within[:, b, a] += sums[:, -1]
-    return _factorised(matrix.reshape(q * p, q * p), across, within)
+            if across is not None:
+                across[a, b] *= -1
+                across[b, a] = across[a, b]
+    if across is None:
+        return _factorised(matrix.reshape(q * p, q * p), None, None)
+    by_group = np.ascontiguousarray(across.transpose(3, 0, 1, 2))
+    # The intercept's row of the sums is the intercepts' own information.
+    return _factorised(matrix.reshape(q * p, q * p), by_group, by_group[:, :, :, 0] + cells.precision)
 
 
 def _factorised(matrix: Numbers, across: Numbers | None, within: Numbers | None) -> Factor:
     size = len(matrix)
     spread: Numbers | None = None
-    if across is not None and within is not None:
-        across = across.reshape(len(within), -1, size)
-        spread = np.asarray(np.linalg.inv(within), dtype=np.float64)
-        eased = (np.linalg.cholesky(spread).transpose(0, 2, 1) @ across).reshape(-1, size)
-        matrix = matrix - eased.T @ eased
-    scale = np.sqrt(np.diag(matrix).clip(0))
-    if not (scale > 0).all():
-        raise NotFitted("the information is zero for a coefficient")
     try:
+        if across is not None and within is not None:
+            across = across.reshape(len(within), -1, size)
+            spread = np.asarray(np.linalg.inv(within), dtype=np.float64)
+            eased = (np.linalg.cholesky(spread).transpose(0, 2, 1) @ across).reshape(-1, size)
+            matrix = matrix - eased.T @ eased
+        scale = np.sqrt(np.diag(matrix).clip(0))
+        if not (scale > 0).all():
+            raise NotFitted("the information is zero for a coefficient")
         lower = cholesky(matrix / np.outer(scale, scale), lower=True, check_finite=False)
     except LinAlgError as error:
         raise NotFitted("the information is singular") from error

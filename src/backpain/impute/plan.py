@@ -42,6 +42,7 @@ class ImputationPlan:
         Reiter, Raghunathan and Kinney 2006 (Surv Methodol 32:143) show that leaving the design out biases and
         that needless effects only cost precision; fixed effects of hundreds of units overfit small PSUs and
         overstate the variance (Andridge 2011, Biom J 53:57), and have no estimate where a PSU knows one level.
+        Who wants fixed effects of few strata names their column among the predictors, as a category.
     panel, panels
         Column of the panel; its `effects` in every model, or imputation `within` each panel by itself.
     augment
@@ -51,7 +52,8 @@ class ImputationPlan:
         close to them. `as mice`: every model gets them, each level the same (White, Daniel and Royston 2010,
         Comput Stat Data Anal 54:2267), which draws rare levels towards equal shares, and a normal draw.
     m, iterations, donors, seed
-        Imputations, rounds through the variables, donors of predictive mean matching, seed of them all.
+        Imputations, rounds through the variables, donors of predictive mean matching, seed of them all. Matching
+        wants predictions that spread: where hardly anything predicts a number, recipients share few donors.
     """
 
     impute: Mapping[str, str]

@@ -193,6 +193,32 @@ def barnard_rubin(increase: ArrayLike, m: int, df_complete: float) -> Numbers:
     return np.asarray(1 / (1 / rubin + 1 / observed))
 
 
+def imputations_needed(missing_information: ArrayLike, spread: float = 0.05) -> int:
+    """How many imputations make another run's standard errors agree with these.
+
+    1 + (missing information / spread)^2 / 2, rounded up, for the largest fraction given (von Hippel 2020, Sociol
+    Methods Res 49:699), and 2 at least.
+
+    Parameters
+    ----------
+    missing_information
+        Fractions from a first pooling; themselves uncertain when m is small.
+    spread
+        Coefficient of variation of a standard error over repeated imputation that is acceptable.
+
+    Raises
+    ------
+    ValueError
+        If a fraction is outside 0 to 1, or spread is not above zero.
+    """
+    shares = np.atleast_1d(np.asarray(missing_information, dtype=float))
+    if not ((shares >= 0) & (shares <= 1)).all() or not shares.size:
+        raise ValueError("imputations needed: give fractions of missing information, from 0 to 1")
+    if not spread > 0:
+        raise ValueError(f"imputations needed: the spread is {spread}; it must be above zero")
+    return max(2, int(np.ceil(1 + 0.5 * (shares.max() / spread) ** 2)))
+
+
 def moments(values: Numbers, matrices: Numbers) -> tuple[Numbers, Numbers, Numbers]:
     """Mean, mean covariance, and covariance over the imputations."""
     pooled = values.mean(axis=0)

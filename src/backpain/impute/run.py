@@ -164,7 +164,7 @@ class _Recorder:
                 spread = float(np.sqrt(share * (1 - share)))
                 self.traces.append((*at, iteration, variable.name, str(level), float(share), spread))
             return
-        number = drawn if variable.method == "normal" else variable.levels[drawn.astype(np.intp)].astype(float)
+        number = drawn if variable.method == "normal" else variable.levels[drawn.astype(np.intp)]
         self.traces.append((*at, iteration, variable.name, "", float(number.mean()), float(number.std())))
 
     def keep(self, at: tuple[int, str], chain: Chain, rows: Codes) -> None:

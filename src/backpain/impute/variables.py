@@ -70,16 +70,22 @@ class Variable:
         return replace(self, levels=self.levels[known], code=code, table=self.table[known])
 
 
-def levels_of(values: pd.Series) -> list[Any]:
-    """The values somebody has, categories in their order and others sorted; never a missing one."""
+def levels_of(values: pd.Series) -> NDArray[Any]:
+    """(levels,) the values somebody has, categories in their order and others sorted; never a missing one."""
     held = values.dropna().unique()
+    if _is_number(values):
+        return np.sort(np.asarray(held, dtype=float))
     if isinstance(values.dtype, pd.CategoricalDtype):
         present = set(held)
-        return [level for level in values.cat.categories if level in present]
-    try:
-        return sorted(held)
-    except TypeError as error:
-        raise ValueError(f"impute: {values.name} mixes kinds of values ({error}); give it one kind") from error
+        ordered = [level for level in values.cat.categories if level in present]
+    else:
+        try:
+            ordered = sorted(held)
+        except TypeError as error:
+            raise ValueError(f"impute: {values.name} mixes kinds of values ({error}); give it one kind") from error
+    levels = np.empty(len(ordered), dtype=object)
+    levels[:] = ordered
+    return levels
 
 
 def read_variable(frame: pd.DataFrame, name: str, plan: ImputationPlan) -> Variable:
@@ -95,7 +101,7 @@ def read_variable(frame: pd.DataFrame, name: str, plan: ImputationPlan) -> Varia
         raise ValueError(f"impute: there is no column {name!r}; name a variable of the people")
     values = frame[name]
     levels = levels_of(values)
-    if not levels:
+    if not len(levels):
         raise ValueError(f"impute: {name} is missing for everyone; take it out of the plan")
     gaps = bool(values.isna().any())
     if gaps and name not in plan.impute and name != plan.outcome:
@@ -104,19 +110,22 @@ def read_variable(frame: pd.DataFrame, name: str, plan: ImputationPlan) -> Varia
             "being imputed; declare it in `impute`, or take it out"
         )
     number = _is_number(values)
-    if number and not np.isfinite(np.asarray(levels, dtype=float)).all():
+    if number and not np.isfinite(levels).all():
         raise ValueError(f"impute: {name} has infinite values; correct them in the survey's declaration")
     method = _method(name, plan.impute.get(name, "default"), levels, number)
-    code = pd.Index(levels).get_indexer(pd.Index(values))
-    table, centre, spread = _table(frame, name, plan.term(name), levels, method, number)
-    return Variable(name, np.asarray(levels, dtype=object), code, method, table, centre, spread)
+    if number:
+        values = pd.Series(values.to_numpy(dtype=float, na_value=np.nan))
+    code = np.asarray(pd.Index(levels).get_indexer(pd.Index(values)), dtype=np.intp)
+    if not number or (method in CATEGORICAL and isinstance(plan.term(name), str)):
+        return Variable(name, levels, code, method, np.eye(len(levels))[:, 1:])
+    return Variable(name, levels, code, method, *_table(name, plan.term(name), levels, code, method))
 
 
 def _is_number(values: pd.Series) -> bool:
     return bool(pd.api.types.is_numeric_dtype(values.dtype) and not pd.api.types.is_bool_dtype(values.dtype))
 
 
-def _method(name: str, asked: str, levels: list[Any], number: bool) -> str:
+def _method(name: str, asked: str, levels: NDArray[Any], number: bool) -> str:
     if asked == "default":
         if len(levels) == 2:
             return "logistic"
@@ -128,20 +137,18 @@ def _method(name: str, asked: str, levels: list[Any], number: bool) -> str:
     return asked
 
 
-def _table(
-    frame: pd.DataFrame, name: str, term: Term, levels: list[Any], method: str, number: bool
-) -> tuple[Numbers, float, float]:
-    if not number or (method in CATEGORICAL and isinstance(term, str)):
-        return np.eye(len(levels))[:, 1:], 0.0, 1.0
+def _table(name: str, term: Term, levels: Numbers, code: Codes, method: str) -> tuple[Numbers, float, float]:
+    """How each number enters: (levels, columns) with mean 0 and standard deviation 1 over people; both of these."""
     if method == "normal" and not isinstance(term, str):
         raise ValueError(
             f"impute: {name} by `normal` gets values nobody has, which enter as a line only; declare it without a "
             "form, or impute it by predictive-mean-matching"
         )
-    observed = pd.DataFrame({name: frame[name].dropna().to_numpy(dtype=float)})
-    grid = pd.DataFrame({name: np.asarray(levels, dtype=float)})
-    coding = coding_of(observed, [term])
-    entered, table = coding.matrix(observed)[:, 1:], coding.matrix(grid)[:, 1:]
+    seen = code[code >= 0]
+    table = levels[:, None]
+    if not isinstance(term, str):
+        table = coding_of(pd.DataFrame({name: levels[seen]}), [term]).matrix(pd.DataFrame({name: levels}))[:, 1:]
+    entered = table[seen]
     centre, spread = entered.mean(axis=0), entered.std(axis=0)
     spread[spread == 0] = 1.0
     return (table - centre) / spread, float(centre[0]), float(spread[0])

@@ -16,6 +16,7 @@ from backpain.spec.check import check_run
 from backpain.spec.load import (
     family_of,
     folder,
+    imputing_jobs,
     load_association,
     load_claims,
     load_protocol,
@@ -67,6 +68,7 @@ __all__ = [
     "check_run",
     "family_of",
     "folder",
+    "imputing_jobs",
     "load_association",
     "load_claims",
     "load_protocol",

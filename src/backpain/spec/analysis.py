@@ -63,13 +63,53 @@ def _terms(value: Any) -> Any:
     return [{"variable": item} if isinstance(item, str) else item for item in value]
 
 
+class Imputation(Closed):
+    """How missing confounders are imputed: by chained equations, under the sampling design.
+
+    Every model holds the confounders, the treatment, the outcome and their product, the survey weight, the panel and
+    a random intercept for each PSU (or stratum). `helped_by` names further variables that help to predict; `by`
+    overrides the method of a variable; `jobs` is how many jobs share the imputations.
+    """
+
+    m: int = Field(20, ge=2)
+    iterations: int = Field(10, ge=4)
+    seed: int
+    donors: int = Field(5, ge=1)
+    design_effects: Literal["psu", "stratum", "none"] = "psu"
+    panels: Literal["effects", "within"] = "effects"
+    helped_by: list[str] = Field(default_factory=list)
+    by: dict[str, Literal["logistic", "multinomial", "predictive-mean-matching", "normal"]] = Field(
+        default_factory=dict
+    )
+    jobs: int = Field(1, ge=1)
+
+
 class Assignment(Closed):
-    """What makes the arms comparable: the confounders adjusted for, measured before treatment."""
+    """What makes the arms comparable: the confounders adjusted for, measured before treatment.
+
+    `missing` says what is done about people who lack one: left out (`complete-case`), `imputed` as `imputation`
+    says, or left out with the others weighted up by `response`, the terms of the model of who lacks none.
+    """
 
     confounders: list[Term]
     because: str | None = None
-    missing: Literal["complete-case"] = "complete-case"
+    missing: Literal["complete-case", "imputed", "weighted"] = "complete-case"
+    imputation: Imputation | None = None
+    response: list[str] | None = None
     _bare_names = field_validator("confounders", mode="before")(_terms)
+
+    @model_validator(mode="after")
+    def _as_declared(self) -> Assignment:
+        for way, key in (("imputed", "imputation"), ("weighted", "response")):
+            if (self.missing == way) != (getattr(self, key) is not None):
+                raise ValueError(f"`missing: {way}` and `{key}` go together")
+        return self
+
+    @property
+    def helpers(self) -> list[str]:
+        """Variables that are no confounders and serve the imputation or the response model alone."""
+        named = [*(self.imputation.helped_by if self.imputation else []), *(self.response or [])]
+        return [name for name in dict.fromkeys(named) if name not in self.names]
 
     @property
     def names(self) -> list[str]:
@@ -184,10 +224,21 @@ class Plan(Closed):
     label: str | None = None
     description_only: bool = False
 
+    @model_validator(mode="after")
+    def _replicates_refit_everything(self) -> Plan:
+        if self.assignment.missing == "weighted" and self.variance.resampling is not None:
+            raise ValueError("`missing: weighted` goes with `variance: {method: linearised}` only")
+        return self
+
     def variables(self) -> set[str]:
         """Every variable the plan uses."""
         names = {name for tests in self.eligibility.values() for name in tests}
-        return names | {self.treatment.variable, self.outcome.variable, *self.assignment.names}
+        return names | {
+            self.treatment.variable,
+            self.outcome.variable,
+            *self.assignment.names,
+            *self.assignment.helpers,
+        }
 
 
 class Protocol(Plan):

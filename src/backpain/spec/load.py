@@ -89,6 +89,13 @@ def plan_of(protocol: Protocol, variation: str) -> Plan:
     return validate(Plan, merge(fields, over), where)
 
 
+def imputing_jobs(name: str) -> int:
+    """How many jobs share the imputations of a trial's variations; 0 if none of them imputes."""
+    protocol = load_protocol(name)
+    plans = [plan_of(protocol, variation) for variation in ("main", *protocol.variations)]
+    return max((plan.assignment.imputation.jobs for plan in plans if plan.assignment.imputation), default=0)
+
+
 def load_association(name: str) -> Association:
     """Load one cross-sectional association."""
     path = folder() / "associations" / f"{name}.yaml"

@@ -24,7 +24,7 @@ COUNTS = {
     "estimates": ["people", "events"],
     "cleaning": ["looked_at", "touched"],
 }
-DERIVED = {"table1": ["value", "low", "high", "smd"]}
+DERIVED = {"table1": ["value", "low", "high", "smd", "rule"]}
 SCOPE = ["survey", "analysis", "variation"]
 # What withholding costs: sums over arms first, then variations, then the declared analysis, its arms last.
 CHEAP, USUAL, MAIN, PRECIOUS = range(4)
@@ -98,6 +98,12 @@ def enter_flow(ledger: Ledger, flow: pd.DataFrame) -> None:
                 if before and left and out:
                     ledger.relate({before: 1, left: -1, out: -1})
                 before = left
+                continue
+            if box["kind"] == "imputed":
+                # Elsewhere the same people are the ones left out.
+                complete = (*path, ("every confounder known", path[-1][1] - box["remaining"]))
+                name = (*scope[:2], complete, "left_out")
+                ledger.rest(before, ledger.write([name], box["remaining"], "flow", row, "remaining"))
                 continue
             arm, kind = str(box["box"]).split(": ")[0], KINDS.get(box["kind"], box["kind"])
             ledger.write([(*scope, kind, arm)], box["remaining"], "flow", row, "remaining")

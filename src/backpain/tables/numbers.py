@@ -7,6 +7,7 @@ sign.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -136,6 +137,14 @@ def measured(number: Any) -> str:
     if float(number).is_integer() and abs(number) >= 2:
         return count(number)
     return decimal(number, 3 if 0 < abs(number) < 0.1 else 2)
+
+
+def tiny(number: Any) -> str:
+    """A number with two significant digits, however small."""
+    if is_missing(number):
+        return MISSING
+    places = max(0, 1 - math.floor(math.log10(abs(number)))) if number else 0
+    return f"{number:.{places}f}"
 
 
 def figure(number: Any, published: Any) -> str:

@@ -190,6 +190,29 @@ class Section:
         return {str(scale): float(value) for scale, value in zip(rows["scale"], rows["truth"], strict=True)}
 
     @cached_property
+    def chains(self) -> pd.DataFrame:
+        """How the imputations of the first variation that imputes went; empty where none does.
+
+        The outcome of the lost is drawn along, so that the confounders may depend on it, and then left missing.
+        """
+        frame = self.rows("convergence") if "convergence" in self.tables else pd.DataFrame()
+        if not len(frame):
+            return frame
+        return frame[(frame["variation"] == frame["variation"].iloc[0]) & (frame["variable"] != "event")]
+
+    @property
+    def pooled(self) -> pd.DataFrame:
+        """What pooling over imputations did to each contrast, with the variation in words."""
+        frame = self.rows("pooling")
+        frame = frame[frame["scale"] != "risk"]
+        return frame.assign(label=frame["variation"].map(self.variation))
+
+    @property
+    def r_hat(self) -> float:
+        """The largest R-hat of the chains."""
+        return float(self.chains["r_hat"].max())
+
+    @cached_property
     def boxes(self) -> pd.DataFrame:
         """The declared analysis's flow, in order."""
         return self.rows("flow", "main").sort_values("step")

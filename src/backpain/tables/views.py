@@ -53,7 +53,8 @@ def table1(frame: pd.DataFrame, variables: Variables, smallest: int, identity: s
         identity=identity,
         group="heading",
         smallest=smallest,
-        caption="People at baseline by arm. People are counted; shares and means are weighted.",
+        caption="People at baseline by arm. People are counted; shares (with the interval of Korn and Graubard) and means are "
+        "weighted. Shares marked * are less precise than the NCHS standard asks of a published share.",
     )
 
 
@@ -64,7 +65,8 @@ def baseline(row: Row) -> str:
     if numbers.is_missing(row["value"]):
         return numbers.MISSING
     ends = f" ({write(row['low'])} to {write(row['high'])})".replace("%", "")
-    return write(row["value"]) + ("" if numbers.is_missing(row["low"]) else ends)
+    mark = "*" if row.get("rule") == "suppress" else ""
+    return write(row["value"]) + mark + ("" if numbers.is_missing(row["low"]) else ends)
 
 
 def flow(frame: pd.DataFrame, smallest: int, identity: str) -> Markup:
@@ -198,6 +200,25 @@ UNITS = {
     "odds-ratio": "Odds ratio",
 }
 HOW = {"unadjusted": "crude", "standardisation": "standardised over all groups", "logistic": "logistic model"}
+
+
+def pooling(frame: pd.DataFrame, identity: str) -> Markup:
+    """What imputing did to each contrast. frame: rows of pooling.csv with `label`, the variation in words."""
+    columns = [
+        Column("estimator", "Estimator", lambda value: sentence(words(value))),
+        Column("scale", "Contrast", lambda value: sentence(words(value))),
+        Column("imputations", "Imputations", numbers.count, True),
+        Column("df", "Degrees of freedom", numbers.decimal, True),
+        Column("missing_variance", "Variance due to missing values", numbers.percent, True),
+        Column("monte_carlo", "Monte Carlo error", numbers.tiny, True),
+    ]
+    return table(
+        frame,
+        columns,
+        identity=identity,
+        group="label",
+        caption="Estimates pooled over imputations. Errors of ratios are on the log scale.",
+    )
 
 
 def detectable(frame: pd.DataFrame, identity: str) -> Markup:

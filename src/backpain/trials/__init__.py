@@ -1,0 +1,21 @@
+"""Carries every variation of a trial from missing values to its estimates, and an association through its own."""
+
+from backpain.trials.associating import associate_survey
+from backpain.trials.diagnosing import Diagnosis, diagnose_trial
+from backpain.trials.estimating import POOLING, estimate_trial
+from backpain.trials.missing import CONVERGENCE, convergence, impute_trial, joined
+from backpain.trials.scope import DESCRIPTION, ESTIMATES
+
+__all__ = [
+    "CONVERGENCE",
+    "DESCRIPTION",
+    "ESTIMATES",
+    "POOLING",
+    "Diagnosis",
+    "associate_survey",
+    "convergence",
+    "diagnose_trial",
+    "estimate_trial",
+    "impute_trial",
+    "joined",
+]

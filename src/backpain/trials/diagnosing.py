@@ -1,0 +1,141 @@
+"""Carries every variation of a trial through its diagnostics."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from backpain.cohort import skeleton_of
+from backpain.design import Design
+from backpain.diagnose import balance, checks, diagnostics, missingness, overlap, table_one
+from backpain.nuisance import Nuisance, fit_nuisance
+from backpain.spec import Plan, Protocol, Survey
+from backpain.trials.estimating import NOTHING
+from backpain.trials.missing import handle, imputed
+from backpain.trials.scope import each, headed
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """What is looked at before the estimates of a trial; each a tidy table headed by survey, analysis, variation."""
+
+    diagnostics: pd.DataFrame
+    balance: pd.DataFrame
+    overlap: pd.DataFrame
+    table1: pd.DataFrame
+    missingness: pd.DataFrame
+
+
+def diagnose_trial(
+    participants: pd.DataFrame,
+    skeleton: pd.DataFrame,
+    protocol: Protocol,
+    survey: Survey,
+    values: pd.DataFrame = NOTHING,
+) -> Diagnosis:
+    """Diagnose every variation of a trial.
+
+    Parameters
+    ----------
+    participants, skeleton
+        What `emulate` returned.
+    protocol, survey
+        The declarations.
+    values
+        What `impute_trial` made, all jobs together.
+
+    Returns
+    -------
+    Diagnosis
+        Diagnostics, balance and overlap of every variation; Table 1 and missingness of the main analysis.
+    """
+    main = protocol.assignment.names
+    found: dict[str, list[pd.DataFrame]] = {"diagnostics": [], "balance": [], "overlap": []}
+    for name, plan, people in each(participants, protocol, survey):
+        handled = handle(people, plan, imputed(values, name, people))
+        # An unadjusted variation is compared on what the main analysis adjusts for, among people in whom it is known.
+        compared = plan.assignment.names or main
+        looks = [_look(one, plan, compared) for one in handled.sets]
+        if any(look is None for look in looks):
+            found["diagnostics"].append(headed(_no_weights(plan), survey, protocol, name))
+            continue
+        parts = _averaged([look for look in looks if look is not None], handled.sets, plan)
+        for kind, frame in parts.items():
+            found[kind].append(headed(frame, survey, protocol, name))
+    everyone = participants[participants["variation"] == "main"]
+    design = Design.of(everyone, skeleton=skeleton_of(skeleton, protocol, survey), lonely=survey.design.lonely)
+    described = table_one(everyone, protocol.table_one, design=design)
+    lacking = missingness(everyone, protocol.table_one)
+    return Diagnosis(
+        **{kind: pd.concat(frames, ignore_index=True) for kind, frames in found.items()},
+        table1=headed(described, survey, protocol, "main"),
+        missingness=headed(lacking, survey, protocol, "main"),
+    )
+
+
+@dataclass(frozen=True)
+class _Look:
+    """What one completed set of participants shows."""
+
+    nuisance: Nuisance
+    balance: pd.DataFrame
+
+
+def _look(people: pd.DataFrame, plan: Plan, compared: list[str]) -> _Look | None:
+    """The models and the balance of one set; None where a model cannot be used."""
+    nuisance = fit_nuisance(people, plan.assignment.terms, lost=plan.follow_up.lost)
+    if not nuisance.converged:
+        return None
+    known = people[compared].notna().all(axis=1)
+    return _Look(
+        nuisance, balance(people[known], compared, people.loc[known, "weight"], nuisance.analysis_weight[known])
+    )
+
+
+def _averaged(looks: list[_Look], sets: list[pd.DataFrame], plan: Plan) -> dict[str, pd.DataFrame]:
+    """Diagnostics, balance and overlap; over imputations the means of differences, propensities and weights.
+
+    ASSUME: the gate judges the mean over the imputations, as the estimate is one (Granger and others 2019, Stat Med
+    38:5120).
+    """
+    people = sets[0]
+    differences = _mean_balance([look.balance for look in looks])
+    propensity = np.mean([look.nuisance.propensity for look in looks], axis=0)
+    weight = np.mean([look.nuisance.analysis_weight for look in looks], axis=0)
+    told = diagnostics(people, differences, propensity, weight, plan.gate.model_dump())
+    return {
+        "diagnostics": pd.concat([told, _seen_again(people)], ignore_index=True),
+        "balance": differences,
+        "overlap": overlap(propensity, people["treated"], people["weight"]),
+    }
+
+
+def _mean_balance(frames: list[pd.DataFrame]) -> pd.DataFrame:
+    """The mean of each number of the balance table over imputations, where any level of any of them stands."""
+    if len(frames) == 1:
+        return frames[0]
+    keys = ["covariate", "level", "stage"]
+    return pd.concat(frames).groupby(keys, sort=False, dropna=False).mean().reset_index()[frames[0].columns.to_list()]
+
+
+def _no_weights(plan: Plan) -> pd.DataFrame:
+    """The checks of a variation whose models of treatment or loss cannot be used: none of them is passed."""
+    thresholds = plan.gate.model_dump()
+    return checks(dict.fromkeys(thresholds, np.nan), thresholds)
+
+
+def _seen_again(people: pd.DataFrame) -> pd.DataFrame:
+    """The share of those without a record at follow-up who were found there by a match, by arm."""
+    ways = people["seen_by"].dropna().unique()
+    without = people[people["seen_by"].isna() | (people["seen_by"] != "record")]
+    rows = [
+        {"check": f"matched_share_without_record_{arm}", "value": group["seen_by"].notna().mean()}
+        for arm, group in (
+            ("treated", without[without["treated"]]),
+            ("untreated", without[~without["treated"]]),
+        )
+        if len(ways) > 1 and len(group)
+    ]
+    return pd.DataFrame(rows, columns=["check", "value"]).astype({"value": float})

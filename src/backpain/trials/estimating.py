@@ -1,0 +1,95 @@
+"""Carries every variation of a trial through its estimators."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from backpain.cohort import skeleton_of
+from backpain.diagnose import gate
+from backpain.estimate import estimate, minimal_detectable_difference
+from backpain.spec import Plan, Protocol, Survey
+from backpain.trials.missing import handle, imputed
+from backpain.trials.scope import DESCRIPTION, ESTIMATES, SCOPE, each, headed
+
+POWER = 0.8
+POOLING = [*SCOPE, "arm", "scale", "estimator", "imputations", "df", "missing_variance", "monte_carlo"]
+NOTHING = pd.DataFrame({"variation": pd.Series(dtype=str)})
+
+
+def estimate_trial(
+    participants: pd.DataFrame,
+    skeleton: pd.DataFrame,
+    diagnosed: pd.DataFrame,
+    protocol: Protocol,
+    survey: Survey,
+    values: pd.DataFrame = NOTHING,
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """Estimate every variation of a trial.
+
+    Parameters
+    ----------
+    participants, skeleton
+        What `emulate` returned.
+    diagnosed
+        The diagnostics of `diagnose_trial`; each estimate carries the gate that follows from them.
+    protocol, survey
+        The declarations.
+    values
+        What `impute_trial` made, all jobs together.
+
+    Returns
+    -------
+    estimates, detectable, pooling : DataFrame
+        Rows of estimates.csv, of detectable.csv and of pooling.csv.
+    """
+    estimates, detectable, pooling = [], [], []
+    for name, plan, people in each(participants, protocol, survey):
+        estimators = protocol.estimators if plan.assignment.confounders else ["unadjusted"]
+        handled = handle(people, plan, imputed(values, name, people))
+        rows = estimate(
+            handled.sets,
+            plan.assignment.terms,
+            skeleton_of(skeleton, plan, survey),
+            survey.design.lonely,
+            estimators=estimators,
+            lost=plan.follow_up.lost,
+            resampling=plan.variance.resampling,
+            response=handled.response,
+            sample=handled.whole,
+        )
+        rows = rows.assign(
+            estimand=protocol.emulates,
+            outcome=plan.outcome.variable,
+            domain="; ".join(plan.eligibility),
+            adjusted_for="; ".join(plan.assignment.names),
+            gate=_opened(plan, diagnosed[diagnosed["variation"] == name]),
+        )
+        estimates.append(headed(rows, survey, protocol, name))
+        pooling.append(estimates[-1].loc[rows["imputations"].notna(), POOLING])
+        primary = protocol.primary_estimator if plan.assignment.confounders else "unadjusted"
+        detectable.append(headed(_detectable(rows, primary), survey, protocol, name))
+    tables = (pd.concat(frames, ignore_index=True) for frames in (estimates, detectable, pooling))
+    first, second, third = tables
+    return first[ESTIMATES], second, third
+
+
+def _opened(plan: Plan, diagnosed: pd.DataFrame) -> str:
+    return DESCRIPTION if plan.description_only else gate(diagnosed)
+
+
+def _detectable(rows: pd.DataFrame, estimator: str) -> pd.DataFrame:
+    """The smallest risk difference that a study with this standard error finds with the stated power."""
+    mine = rows[rows["estimator"] == estimator].set_index(["scale", "arm"])
+    contrast = mine.xs("risk-difference", level="scale").iloc[0]
+    return pd.DataFrame(
+        [
+            {
+                "risk_untreated": mine.loc[("risk", "untreated"), "estimate"],
+                "se": contrast["se"],
+                "detectable_difference": minimal_detectable_difference(
+                    contrast["se"], contrast["design_df"], power=POWER
+                ),
+                "power": POWER,
+            }
+        ]
+    )

@@ -1,0 +1,28 @@
+"""What every table of an analysis is headed by, and each variation with its people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pandas as pd
+
+from backpain.spec import Plan, Protocol, Survey, variations
+
+SCOPE = ["survey", "analysis", "variation"]
+ESTIMATES = [
+    *SCOPE, "estimand", "outcome", "domain", "arm", "scale", "estimator", "adjusted_for", "estimate", "se", "low", "high",
+    "p", "people", "events", "design_df", "weighted_people", "converged", "gate",
+]  # fmt: skip
+DESCRIPTION = "description"
+
+
+def each(participants: pd.DataFrame, protocol: Protocol, survey: Survey) -> Iterator[tuple[str, Plan, pd.DataFrame]]:
+    """Each variation with its plan and its participants, those who lack a confounder too, in the order chosen."""
+    for name, plan in variations(protocol, survey):
+        yield name, plan, participants[participants["variation"] == name].reset_index(drop=True)
+
+
+def headed(frame: pd.DataFrame, survey: Survey, protocol: Protocol, variation: str) -> pd.DataFrame:
+    """The frame with survey, analysis and variation before its columns."""
+    head = pd.DataFrame({"survey": survey.name, "analysis": protocol.name, "variation": variation}, index=frame.index)
+    return pd.concat([head, frame], axis=1)
