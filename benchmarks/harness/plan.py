@@ -66,7 +66,9 @@ DOES: dict[tuple[str, str], Part | str] = {
     ("aipw", "statsmodels"): Part("GLM in a loop", 30_000, LOOPS, 6_000),
     ("aipw", "R"): Part("withReplicates, glm", 6_000, LOOPS),
     ("aipw", "R tuned"): Part("withReplicates, glm.fit started, rows of weight 0 left out", 30_000, LOOPS, 6_000, 1),
-    ("imputation", OURS): Part("impute, survey_regression, pool", 30_000, "the data are of tens of thousands", 6_000, 1),
+    ("imputation", OURS): Part(
+        "impute, survey_regression, pool", 30_000, "the data are of tens of thousands", 6_000, 1
+    ),
     ("imputation", "svy"): NO_IMPUTATION,
     ("imputation", "statsmodels"): "its chained equations know predictive mean matching only, so the models differ",
     ("imputation", "R"): Part("mice, svyglm, pool.scalar", 6_000, HOURS, 2_000, 0),

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from backpain.acquire import plan
 from backpain.ingest import wanted
-from backpain.spec import DeclarationError, check_run, load_survey
+from backpain.spec import DeclarationError, check_run, load_survey, members_of
 
 
 def mirrors() -> list[Path]:
@@ -29,7 +29,7 @@ def main(arguments: list[str]) -> int:
     if run.simulated:
         print("Nothing to download: the run makes its own people.")
         return 0
-    for survey in run.surveys:
+    for survey in dict.fromkeys(member for members in members_of(run).values() for member in members):
         _say_files(survey)
     return 0
 

@@ -14,6 +14,7 @@ from backpain.spec import (
     load_run,
     load_survey,
     load_variables,
+    members_of,
 )
 
 WORDS = {"title", "source", "citation", "licence", "assumptions"}
@@ -103,7 +104,8 @@ def _run(name: str, everything: bool) -> Any:
     run = load_run(name)
     used = {"run": _plain(run, set() if everything else {"title", "summary"})}
     if everything:
-        used["surveys"] = [_plain(load_survey(survey), set()) for survey in run.surveys]
+        named = [member for found in members_of(run).values() for member in found]
+        used["surveys"] = [_plain(load_survey(survey), set()) for survey in dict.fromkeys([*run.surveys, *named])]
         used["protocols"] = [_plain(load_protocol(protocol), set()) for protocol, _ in run.trials]
         used["associations"] = [_plain(load_association(association), set()) for association, _ in run.associations]
     return used

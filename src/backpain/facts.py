@@ -27,6 +27,7 @@ from backpain.spec import (
     load_run,
     load_survey,
     load_variables,
+    members_of,
 )
 
 PACKAGES = (
@@ -59,7 +60,8 @@ def facts_of(name: str, claims: pd.DataFrame, receipts: Iterable[str], root: Pat
         The project's folder: its comments are searched for assumptions.
     """
     run = load_run(name)
-    surveys = {survey: load_survey(survey) for survey in run.surveys}
+    members = [member for found in members_of(run).values() for member in found]
+    surveys = {survey: load_survey(survey) for survey in dict.fromkeys([*run.surveys, *members])}
     protocols = {protocol: load_protocol(protocol) for protocol, _ in run.trials}
     associations = {association: load_association(association) for association, _ in run.associations}
     analyses: list[Protocol | Association] = [*protocols.values(), *associations.values()]

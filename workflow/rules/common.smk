@@ -5,10 +5,14 @@ sys.path.insert(0, str(Path(workflow.basedir) / "src"))
 
 from backpain.declared import declared
 from backpain.project import code, commit, finish, forget_changed
-from backpain.spec import check_run, imputing_jobs
+from backpain.spec import check_run, imputing_jobs, members_of
 
 STARTED = time.time()
 RUN = check_run(run)
+# The surveys whose files are read: a survey that pools others is made of theirs.
+READ = members_of(RUN)
+MEMBERS = list(dict.fromkeys(member for found in READ.values() for member in found))
+POOLED = [survey for survey in READ if survey not in MEMBERS]
 if not RUN.simulated:
     # Survey files are nobody's output, so Snakemake does not watch them: a changed one takes its receipt with it.
     forget_changed(Path("results") / run / "acquired")
@@ -45,6 +49,11 @@ wildcard_constraints:
     part="[0-9]+",
 
 
+def one_of(names):
+    """A pattern that matches these names alone; none matches nothing."""
+    return "|".join(names) or "(?!)"
+
+
 def trials(pattern):
     """One path for each trial and survey of the run."""
     return [
@@ -72,7 +81,8 @@ def imputations(kind):
 def pieces(kind):
     """The pieces of one result table over all analyses of the run."""
     if kind in PER_SURVEY:
-        return [f"<results>/{kind}/{survey}.csv" for survey in RUN.surveys]
+        surveys = MEMBERS if kind == "cleaning" else [*MEMBERS, *POOLED]
+        return [f"<results>/{kind}/{survey}.csv" for survey in surveys]
     found = trials(f"<results>/trials/{{protocol}}/{{survey}}.{kind}.csv")
     if kind in ("estimates", "flow"):
         found += associations(

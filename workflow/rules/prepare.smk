@@ -29,6 +29,8 @@ rule harmonise:
         matrix="<results>/harmonisation/{survey}.csv",
     log:
         "<results>/logs/harmonise/{survey}.log",
+    wildcard_constraints:
+        survey=one_of(MEMBERS),
     conda:
         "../../environment.yml"
     params:
@@ -37,3 +39,29 @@ rule harmonise:
         ),
     script:
         "../scripts/harmonise.py"
+
+
+rule pool:
+    """Put the people of several surveys together as one; set what they give beside what was published of them."""
+    input:
+        people=lambda wildcards: expand(
+            "<results>/harmonised/{member}.parquet", member=READ[wildcards.survey]
+        ),
+        code=code("harmonise"),
+        lock=LOCK,
+    output:
+        people="<results>/harmonised/{survey}.parquet",
+        published="<results>/published/{survey}.csv",
+        matrix="<results>/harmonisation/{survey}.csv",
+    log:
+        "<results>/logs/pool/{survey}.log",
+    wildcard_constraints:
+        survey=one_of(POOLED),
+    conda:
+        "../../environment.yml"
+    params:
+        declaration=lambda wildcards: declared(
+            survey=wildcards.survey, part="variables"
+        ),
+    script:
+        "../scripts/pool.py"

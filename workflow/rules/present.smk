@@ -63,7 +63,7 @@ rule report:
     """Fill the page; a number that is missing stops it."""
     input:
         **tables(),
-        receipts=expand("<results>/acquired/{survey}.json", survey=RUN.surveys),
+        receipts=expand("<results>/acquired/{survey}.json", survey=MEMBERS),
         figures=expand(
             "<results>/figures/{kind}",
             kind=["people", "diagnostics", "effects", "evidence"],

@@ -43,7 +43,8 @@ def korn_graubard(p: Many, se: Many, n: Many, df: Many, level: float = 0.95, adj
     n, df
         People and degrees of freedom in the domain.
     adjust
-        Whether the effective size is scaled by the squared ratio of t quantiles (NHANES) or not (NHIS).
+        Whether the effective size is scaled by the squared ratio of t quantiles, as NCHS does for surveys of few degrees
+        of freedom.
 
     Returns
     -------
@@ -54,8 +55,8 @@ def korn_graubard(p: Many, se: Many, n: Many, df: Many, level: float = 0.95, adj
     return _clopper_pearson(p, np.minimum(np.asarray(n, dtype=float), _size(p, se, n) * shrink), level)
 
 
-def korn_graubard_nhis(p: Many, se: Many, n: Many, df: Many, level: float = 0.95) -> Ends:
-    """The same without the ratio of t quantiles, as NCHS does for surveys of many degrees of freedom (NHIS)."""
+def korn_graubard_unadjusted(p: Many, se: Many, n: Many, df: Many, level: float = 0.95) -> Ends:
+    """The same without the ratio of t quantiles, as NCHS does for surveys of many degrees of freedom."""
     return korn_graubard(p, se, n, df, level, adjust=False)
 
 
@@ -76,7 +77,7 @@ def logit_interval(p: Many, se: Many, n: Many, df: Many, level: float = 0.95) ->
 
 INTERVALS: dict[str, Callable[[Many, Many, Many, Many, float], Ends]] = {
     "korn-graubard": korn_graubard,
-    "korn-graubard-nhis": korn_graubard_nhis,
+    "korn-graubard-unadjusted": korn_graubard_unadjusted,
     "beta": beta_interval,
     "logit": logit_interval,
 }

@@ -89,7 +89,7 @@ def proportion(
     event
         (people,) True or 1 for those who have it; may be missing outside the domain only.
     method
-        The interval: `korn-graubard` (NCHS), `korn-graubard-nhis` (without the ratio of t quantiles), `beta`
+        The interval: `korn-graubard` (NCHS), `korn-graubard-unadjusted` (without the ratio of t quantiles), `beta`
         (R's `svyciprop`, not capped) or `logit`.
 
     Raises

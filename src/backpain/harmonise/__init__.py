@@ -8,11 +8,12 @@ import pandas as pd
 
 from backpain.harmonise.mapping import Mapper, judge
 from backpain.harmonise.people import gather
+from backpain.harmonise.pooling import pool
 from backpain.harmonise.published import compare, published, unexplained
 from backpain.ingest import Tables
 from backpain.spec import Mapping, Survey, Variable
 
-__all__ = ["Harmonised", "compare", "harmonise", "judge", "matrix", "published", "unexplained"]
+__all__ = ["Harmonised", "compare", "harmonise", "judge", "matrix", "pool", "published", "unexplained"]
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,14 @@ from typing import Any
 import pandas as pd
 
 from backpain.clean import holds, meets
+from backpain.design import Design, proportion
 from backpain.harmonise.mapping import judge
 from backpain.ingest import Tables
 from backpain.spec import Published, Survey, split
 
 COLUMNS = ["survey", "quantity", "expected", "computed", "within", "status", "reason", "source"]
+# Of weighted shares in a cross-section: the design-based interval in percent, people and degrees of freedom.
+INTERVAL = ["low", "high", "people", "df"]
 
 
 def published(tables: Tables, people: pd.DataFrame, survey: Survey) -> pd.DataFrame:
@@ -21,13 +24,27 @@ def published(tables: Tables, people: pd.DataFrame, survey: Survey) -> pd.DataFr
     -------
     DataFrame
         One row per figure (one per code for counts of codes): expected, computed, within (the tolerance declared),
-        status reproduced, differs or differs-explained or not-computable.
+        status reproduced, differs or differs-explained or not-computable; and, for weighted shares of a cross-section,
+        the interval of Korn and Graubard in percent, people and degrees of freedom.
     """
     rows = []
     for figure in survey.published:
         for label, expected, computed in _figures(figure, tables, people, survey):
-            rows.append(compare(survey.name, label, expected, computed, figure))
-    return pd.DataFrame(rows, columns=COLUMNS)
+            told = _interval(figure, people, survey) if figure.share is not None else {}
+            rows.append({**compare(survey.name, label, expected, computed, figure), **told})
+    return pd.DataFrame(rows, columns=[*COLUMNS, *INTERVAL])
+
+
+def _interval(figure: Published, people: pd.DataFrame, survey: Survey) -> dict[str, float]:
+    """The design-based interval of a weighted share, whose people are a domain of the survey and no subset."""
+    if survey.kind != "cross-section":
+        return {}
+    weight = f"weight_{figure.weight or next(iter(survey.design.weights))}"
+    everyone = people[people[weight] > 0]
+    design = Design.of(everyone, weight=weight, lonely=survey.design.lonely)
+    among = _meet(everyone, figure.among)
+    found = proportion(among & _meet(everyone, figure.share or {}), design, among)
+    return {"low": 100 * found.low, "high": 100 * found.high, "people": found.people, "df": found.df}
 
 
 def compare(survey: str, quantity: str, expected: float, computed: float | None, figure: Published) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from backpain.spec.analysis import (
     Variable,
 )
 from backpain.spec.base import Closed, Range
-from backpain.spec.check import check_run
+from backpain.spec.check import check_run, members_of
 from backpain.spec.load import (
     family_of,
     folder,
@@ -75,6 +75,7 @@ __all__ = [
     "load_run",
     "load_survey",
     "load_variables",
+    "members_of",
     "nearest",
     "plan_of",
     "split",

@@ -335,11 +335,13 @@ class Run(Closed):
     seed: int
     smallest_cell: int
     analyses: list[Job]
+    anchors: list[str] = Field(default_factory=list)
 
     @property
     def surveys(self) -> list[str]:
-        """Every survey of the run, once, in order of appearance."""
-        return list(dict.fromkeys(survey for job in self.analyses for survey in job.surveys))
+        """Every survey of the run, once, in order of appearance; `anchors` are read for their published figures alone."""
+        analysed = [survey for job in self.analyses for survey in job.surveys]
+        return list(dict.fromkeys([*analysed, *self.anchors]))
 
     @property
     def trials(self) -> list[tuple[str, str]]:

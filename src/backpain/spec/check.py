@@ -40,6 +40,12 @@ def check_run(name: str) -> Run:
     return run
 
 
+def members_of(run: Run) -> dict[str, list[str]]:
+    """The surveys whose files a run reads, for each of its surveys: itself, or those that it pools."""
+    pools = {survey: load_survey(survey).pool for survey in run.surveys}
+    return {survey: list(pool.of) if pool is not None else [survey] for survey, pool in pools.items()}
+
+
 def _answers(survey: Survey, variables: dict[str, Variable]) -> list[str]:
     """Every variable a survey answers is known, with categories that exist."""
     where = f"{folder() / 'surveys' / survey.name}.yaml"

@@ -6,9 +6,11 @@ import os
 from pathlib import Path
 from typing import Any
 
+from pydantic import Field
+
 from backpain.spec.analysis import Association, Claims, Plan, Protocol, Run, Variable
 from backpain.spec.base import Closed, validate
-from backpain.spec.survey import File, Mapping, Survey
+from backpain.spec.survey import File, Mapping, Period, Pool, Published, Survey
 from backpain.spec.yaml import DeclarationError, merge, nearest, read_yaml
 
 
@@ -55,11 +57,97 @@ def load_survey(name: str) -> Survey:
         Naming the file, the key, the nearest known name and the remedy.
     """
     path = folder() / "surveys" / f"{name}.yaml"
-    survey = validate(Survey, survey_data(name), path)
+    data = survey_data(name)
+    survey = pooled(data, path) if "pool" in data else validate(Survey, data, path)
     problems = [f"{path}: {problem}" for problem in _survey_problems(survey)]
     if problems:
         raise DeclarationError(problems)
     return survey
+
+
+class Pooling(Closed):
+    """The declaration of a survey that pools others: everything else is its members'."""
+
+    name: str
+    title: str
+    pool: Pool
+    published: list[Published] = Field(default_factory=list)
+    assumptions: list[str] = Field(default_factory=list)
+
+
+def pooled(data: dict[Any, Any], path: Path) -> Survey:
+    """A survey that pools others, as one survey: what they share, and which variables one of them lacks.
+
+    Raises
+    ------
+    DeclarationError
+        If members are named twice, overlap in time, do not say when they were, are followed over waves or are pools
+        themselves, or weigh or ask differently.
+    """
+    declared = validate(Pooling, data, path)
+    members = [load_survey(name) for name in declared.pool.of]
+    problems = [f"{path}: pool > of: {problem}" for problem in _pool_problems(members)]
+    problems += [
+        f"{path}: published > {figure.quantity}: a pool has people and no files; give `people:` or `share:`"
+        for figure in declared.published
+        if figure.people is None and figure.share is None and figure.not_computable is None
+    ]
+    if problems:
+        raise DeclarationError(problems)
+    first = members[0]
+    names = {name: None for member in members for name in member.variables}
+    periods = [member.period for member in members if member.period is not None]
+    return first.model_copy(
+        update={
+            "name": declared.name,
+            "title": declared.title,
+            "source": "; ".join(dict.fromkeys(member.source for member in members)),
+            "pool": declared.pool,
+            "period": Period.model_validate(
+                {
+                    "from": min(period.from_ for period in periods),
+                    "to": max(period.to for period in periods),
+                    "years": sum(period.length for period in periods),
+                }
+            ),
+            "variables": {name: _shared_mapping(name, members) for name in names},
+            "published": declared.published,
+            "assumptions": declared.assumptions,
+        }
+    )
+
+
+def _pool_problems(members: list[Survey]) -> list[str]:
+    problems = []
+    for place, member in enumerate(members):
+        if member.pool is not None:
+            problems.append(f"{member.name} pools others itself; name its members")
+        if member.kind != "cross-section":
+            problems.append(f"{member.name} is followed over waves; its own declaration pools its panels")
+        if member.period is None:
+            problems.append(f"{member.name} does not say when it was; declare its `period: {{from: ..., to: ...}}`")
+        if list(member.design.weights) != list(members[0].design.weights):
+            problems.append(f"{member.name} has other weight components than {members[0].name}")
+        for other in members[:place]:
+            if other.name == member.name:
+                problems.append(f"{member.name} stands there twice; its people would count twice")
+            elif member.period and other.period and member.period.overlaps(other.period):
+                problems.append(
+                    f"{other.name} and {member.name} overlap in time, so people would count twice; leave one of them out"
+                )
+    return problems
+
+
+def _shared_mapping(name: str, members: list[Survey]) -> Mapping:
+    """The first member's answer; or why the pool has none."""
+    for member in members:
+        answer = member.variables.get(name)
+        lacking = "not declared" if answer is None else answer.unavailable
+        if lacking is not None:
+            return Mapping(unavailable=f"{member.name}: {lacking}")
+        if member.components({name}) != members[0].components({name}):
+            return Mapping(unavailable=f"{member.name} takes it from a file of another weight component")
+    return members[0].variables[name]
 
 
 def load_variables() -> dict[str, Variable]:

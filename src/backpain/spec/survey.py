@@ -136,6 +136,34 @@ class SamplingDesign(Closed):
     scaled: Literal["by panel"] | None = None
 
 
+class Period(Closed):
+    """The years of data collection, both included; `years` is how many they come to where not all were whole."""
+
+    from_: int = Field(alias="from")
+    to: int
+    years: float | None = None
+
+    @property
+    def length(self) -> float:
+        """Years of data."""
+        return self.years or float(self.to - self.from_ + 1)
+
+    def overlaps(self, other: Period) -> bool:
+        """Whether some year belongs to both."""
+        return self.from_ <= other.to and other.from_ <= self.to
+
+
+class Pool(Closed):
+    """Surveys put together as one: each weight counts by the member's share of the years.
+
+    `strata` says whether strata are the same across members: `shared`, as they stand (the agency made them one system);
+    `distinct`, already numbered apart, which is checked; `separate`, kept apart by the member's name.
+    """
+
+    of: list[str] = Field(min_length=2)
+    strata: Literal["shared", "distinct", "separate"]
+
+
 class Waves(Closed):
     """The waves in order with the fields their file names need; panels name the waves they are followed over."""
 
@@ -395,6 +423,11 @@ class Published(Closed):
     differs: Differs | None = None
     because: str | None = None
 
+    @property
+    def intervals(self) -> bool:
+        """Whether the figure is an estimate, which has an interval, and not a count of the files."""
+        return self.share is not None
+
     @model_validator(mode="after")
     def _one_kind(self) -> Published:
         kinds = ["rows", "codes", "people", "share", "total", "linked", "not_computable"]
@@ -413,6 +446,8 @@ class Survey(Closed):
     licence: str
     kind: Literal["panel", "cross-section"]
     simulated: bool = False
+    period: Period | None = None
+    pool: Pool | None = None
     person: list[str]
     waves: Waves
     base: str

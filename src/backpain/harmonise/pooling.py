@@ -1,0 +1,59 @@
+"""Puts the people of several surveys together as one survey."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pandas as pd
+
+from backpain.spec import Survey
+
+
+def pool(people: Mapping[str, pd.DataFrame], survey: Survey, members: Mapping[str, Survey]) -> pd.DataFrame:
+    """The people of all members, each weight in proportion to its member's share of the years.
+
+    National Center for Health Statistics 2013 (Vital Health Stat 2(161)): two two-year weights halved are one for four.
+
+    Parameters
+    ----------
+    people
+        What `harmonise` returned for each member.
+    survey, members
+        The declaration of the pool, and those of its members.
+
+    Raises
+    ------
+    ValueError
+        If somebody stands in two members, or strata declared distinct are not.
+    """
+    if survey.pool is None or survey.period is None:
+        raise ValueError(f"{survey.name}: pools nothing; declare `pool:`")
+    answered = [name for name, mapping in survey.variables.items() if mapping.unavailable is None]
+    parts = []
+    for name, frame in people.items():
+        period = members[name].period
+        share = (period.length if period is not None else 0.0) / survey.period.length
+        weights = [column for column in frame if str(column).startswith("weight_")]
+        kept = ["person", "wave", "order", "seen_by", "stratum", "psu", "scale", *weights, *answered]
+        part = frame[kept].assign(**{column: frame[column] * share for column in weights})
+        if survey.pool.strata == "separate":
+            part = part.assign(stratum=name + " " + part["stratum"].astype(str))
+        parts.append(part)
+    _refuse_shared(dict(zip(people, parts, strict=True)), survey)
+    return pd.concat(parts, ignore_index=True)
+
+
+def _refuse_shared(parts: dict[str, pd.DataFrame], survey: Survey) -> None:
+    columns = {"person": "people", "stratum": "strata"} if survey.pool and survey.pool.strata == "distinct" else {}
+    for column, words in {"person": "people", **columns}.items():
+        seen: dict[object, str] = {}
+        for name, part in parts.items():
+            for value in part[column].unique():
+                if seen.setdefault(value, name) != name:
+                    raise ValueError(
+                        f"{survey.name}: {seen[value]} and {name} share {words}, such as {value}; "
+                        + ("declare `strata: separate`" if column == "stratum" else "they overlap: leave one out")
+                    )
+
+
+__all__ = ["pool"]
