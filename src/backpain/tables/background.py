@@ -62,12 +62,20 @@ def answer(row: Row) -> Markup:
     return escape(sentence(how) if row["status"] == "mapped" and how else f"{status(row['status'])}: {how}")
 
 
+def computed(line: Row) -> str:
+    """Our value, with its interval where it is an estimate."""
+    value = numbers.figure(line["computed"], line["expected"])
+    if numbers.is_missing(line.get("low")):
+        return value
+    return f"{value} ({numbers.decimal(line['low'])} to {numbers.decimal(line['high'])})"
+
+
 def published(frame: pd.DataFrame, surveys: Mapping[str, str], identity: str) -> Markup:
     """Published numbers and ours, with what explains a difference."""
     columns = [
         Column("quantity", "Quantity", sentence, False, "14rem"),
         Column("expected", "Published", plain, True),
-        Column("computed", "Computed here", plain, True),
+        Column("computed", "Computed here (95% interval)", plain, True),
         Column("status", "Result", status),
         Column("reason", "Why they differ", sentence_or_dash, False, "14rem"),
         Column("source", "Source", sentence_or_dash, False, "9rem"),
@@ -75,7 +83,7 @@ def published(frame: pd.DataFrame, surveys: Mapping[str, str], identity: str) ->
     rows = frame.assign(
         heading=[surveys[name] for name in frame["survey"]],
         expected=[numbers.figure(line["expected"], line["expected"]) for line in frame.to_dict("records")],
-        computed=[numbers.figure(line["computed"], line["expected"]) for line in frame.to_dict("records")],
+        computed=[computed(line) for line in frame.to_dict("records")],
     )
     return table(
         rows,

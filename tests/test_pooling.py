@@ -1,0 +1,148 @@
+"""Surveys pooled as one: what may be pooled, and how weights and strata are put together."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from backpain.design import Design, proportion
+from backpain.harmonise import pool, published
+from backpain.spec import DeclarationError, Survey, load_run, load_survey, members_of
+
+ROOT = Path(__file__).parent.parent
+CONFIG = ROOT / "config"
+TWO = ["nhanes-2013-2014", "nhanes-2015-2016"]
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of declarations with the real surveys, to which a test adds its own."""
+    (tmp_path / "surveys").mkdir()
+    for path in (CONFIG / "surveys").iterdir():
+        (tmp_path / "surveys" / path.name).symlink_to(path)
+    (tmp_path / "variables.yaml").symlink_to(CONFIG / "variables.yaml")
+    monkeypatch.setenv("BACKPAIN_CONFIG", str(tmp_path))
+    return tmp_path
+
+
+def declare(folder: Path, members: str, strata: str = "distinct", more: str = "") -> Survey:
+    text = f"title: Pooled\npool: {{of: {members}, strata: {strata}}}\n{more}"
+    (folder / "surveys" / "pooled.yaml").write_text(text, encoding="utf-8")
+    return load_survey("pooled")
+
+
+def cycle(first: int, stratum: int = 1) -> pd.DataFrame:
+    """Four people of one cycle in a stratum of two PSUs."""
+    return pd.DataFrame(
+        {
+            "person": [str(first + place) for place in range(4)],
+            "wave": "a",
+            "order": 0,
+            "seen_by": "record",
+            "stratum": stratum,
+            "psu": [1, 1, 2, 2],
+            "scale": 1.0,
+            "weight_interview": [10.0, 20.0, 30.0, 40.0],
+            "weight_exam": [0.0, 30.0, 40.0, 50.0],
+            "phq9": [3.0, 12.0, 20.0, None],
+        }
+    )
+
+
+def narrow(survey: Survey) -> Survey:
+    """The pool with no more variables than the frames of these tests have."""
+    return survey.model_copy(update={"variables": {"phq9": survey.variables["phq9"]}})
+
+
+def members() -> dict[str, Survey]:
+    return {name: load_survey(name) for name in TWO}
+
+
+def test_each_weight_counts_by_its_cycles_share_of_the_years(folder: Path) -> None:
+    survey = narrow(declare(folder, f"[{', '.join(TWO)}]"))
+    frames = {TWO[0]: cycle(1), TWO[1]: cycle(101, stratum=2)}
+    assert pool(frames, survey, members())["weight_interview"].tolist() == [5.0, 10.0, 15.0, 20.0] * 2
+    longer = members()
+    period = longer[TWO[1]].period
+    assert period is not None
+    longer[TWO[1]] = longer[TWO[1]].model_copy(update={"period": period.model_copy(update={"years": 3.2})})
+    whole = survey.model_copy(update={"period": survey.period.model_copy(update={"years": 5.2})})  # type: ignore[union-attr]
+    weights = pool(frames, whole, longer)["weight_interview"]
+    assert weights[0] == pytest.approx(10 * 2 / 5.2)
+    assert weights[4] == pytest.approx(10 * 3.2 / 5.2)
+
+
+def test_strata_declared_distinct_have_to_be_and_separate_ones_are_kept_apart(folder: Path) -> None:
+    frames = {TWO[0]: cycle(1), TWO[1]: cycle(101)}
+    with pytest.raises(ValueError, match=r"share strata, such as 1; declare `strata: separate`"):
+        pool(frames, narrow(declare(folder, f"[{', '.join(TWO)}]")), members())
+    apart = pool(frames, narrow(declare(folder, f"[{', '.join(TWO)}]", "separate")), members())
+    assert sorted(apart["stratum"].unique()) == [f"{name} 1" for name in TWO]
+    shared = pool(frames, narrow(declare(folder, f"[{', '.join(TWO)}]", "shared")), members())
+    assert Design.of(shared, weight="weight_exam").degrees_of_freedom == 1
+    assert Design.of(apart, weight="weight_exam").degrees_of_freedom == 2
+
+
+def test_a_person_of_two_members_is_refused(folder: Path) -> None:
+    survey = narrow(declare(folder, f"[{', '.join(TWO)}]"))
+    with pytest.raises(ValueError, match="share people, such as 1; they overlap"):
+        pool({TWO[0]: cycle(1), TWO[1]: cycle(1, stratum=2)}, survey, members())
+
+
+@pytest.mark.parametrize(
+    ("of", "words"),
+    [
+        ("[nhanes-2013-2014, nhanes-2013-2014]", "stands there twice"),
+        ("[nhanes-2013-2014, meps]", "meps is followed over waves"),
+        ("[nhanes-2013-2014, nhanes-2011-2014]", "nhanes-2011-2014 pools others itself"),
+        ("[nhanes-2013-2014]", "at least 2"),
+        ("[nhanes-2013-2014, overlapping]", "nhanes-2013-2014 and overlapping overlap in time"),
+        ("[nhanes-2013-2014, timeless]", "timeless does not say when it was"),
+    ],
+)
+def test_what_may_not_be_pooled_is_refused(folder: Path, of: str, words: str) -> None:
+    fields = "like: nhanes\nfields: {suffix: H, folder: 2014-2015, begin: 2014, end: 2015}\ntitle: Another\n"
+    (folder / "surveys" / "overlapping.yaml").write_text(fields, encoding="utf-8")
+    (folder / "surveys" / "timeless.yaml").write_text(fields + "period: null\n", encoding="utf-8")
+    with pytest.raises(DeclarationError, match=words):
+        declare(folder, of)
+
+
+def test_a_variable_that_one_member_lacks_is_unavailable_and_says_which(folder: Path) -> None:
+    survey = declare(folder, "[nhanes-2009-2010, nhanes-2013-2014]")
+    assert survey.variables["smoking"].unavailable == "nhanes-2013-2014: not declared"
+    assert survey.variables["phq9"].unavailable is None
+    assert survey.period is not None
+    assert survey.period.length == 4
+
+
+def test_a_pool_has_no_files_to_count(folder: Path) -> None:
+    more = "published: [{quantity: Rows, rows: demographics, value: 1, source: nobody}]\n"
+    with pytest.raises(DeclarationError, match="a pool has people and no files"):
+        declare(folder, f"[{', '.join(TWO)}]", more=more)
+
+
+def test_a_published_share_comes_with_the_interval_of_its_domain(folder: Path) -> None:
+    more = (
+        "published: [{quantity: Share, share: {phq9: {minimum: 10}}, among: {phq9: {minimum: 0}}, weight: exam, "
+        "value: 50, within: 100, source: nobody}]\n"
+    )
+    survey = narrow(declare(folder, f"[{', '.join(TWO)}]", more=more))
+    people = pool({TWO[0]: cycle(1), TWO[1]: cycle(101, stratum=2)}, survey, members())
+    row = published({}, people, survey).iloc[0]
+    examined = people[people["weight_exam"] > 0]
+    design = Design.of(examined, weight="weight_exam")
+    told = proportion(examined["phq9"] >= 10, design, examined["phq9"].notna())
+    assert (row["computed"], row["low"], row["high"]) == pytest.approx(
+        (100 * told.estimate, 100 * told.low, 100 * told.high)
+    )
+    assert (row["people"], row["df"]) == (4, 2)
+
+
+def test_a_run_reads_the_members_of_its_pools(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BACKPAIN_CONFIG", str(CONFIG))
+    read = members_of(load_run("public"))
+    assert read["nhanes-2013-2016"] == TWO
+    assert read["meps"] == ["meps"]
