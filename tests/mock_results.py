@@ -98,6 +98,7 @@ def landmark_protocol() -> dict[str, Any]:
         },
         "outcome": {"variable": "back_pain", "event": ["present"], "label": "newly reported back pain"},
         "primary_estimator": "weighting",
+        "smallest_effect": 0.02,
         "gate": {"largest_smd": 0.1, "least_overlap": 0.8, "smallest_arm": 50},
         "components": {
             name: {"specified": f"As a trial would fix the {name}.", "emulated": f"What the data say of {name}."}
@@ -210,6 +211,7 @@ def trial_estimates(survey: str, analysis: str, variations: list[str], shift: fl
                 "design_df": 308,
                 "converged": True,
                 "gate": gate,
+                "reason": None,
                 "p": np.nan,
             }
             rows += contrast_rows(common, counts, shift + rng.normal(0, 0.004), 1.5)
@@ -270,7 +272,9 @@ def trial_overlap(survey: str, analysis: str, variation: str) -> pd.DataFrame:
     frames = []
     for arm, alpha, beta in (("treated", 8, 3), ("untreated", 6, 3.6)):
         height = middle ** (alpha - 1) * (1 - middle) ** (beta - 1)
-        frames.append(pd.DataFrame({"arm": arm, "low": edges[:-1], "high": edges[1:], "share": height / height.sum()}))
+        share = height / height.sum()
+        columns = {"low": edges[:-1], "high": edges[1:], "share": share, "people": np.round(2000 * share).astype(int)}
+        frames.append(pd.DataFrame({"arm": arm, **columns}))
     return pd.concat(frames, ignore_index=True).assign(survey=survey, analysis=analysis, variation=variation)
 
 
@@ -297,7 +301,7 @@ def trial_diagnostics(survey: str, analysis: str, variations: list[str]) -> pd.D
             )
         known = {"survey": survey, "analysis": analysis, "variation": variation}
         rows.append({**known, "check": "largest_weight_over_mean_treated", "value": 7.3})
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows).assign(people=pd.array([None] * len(rows), dtype="Int64"))
 
 
 def parts_of(total: int, shares: list[float]) -> list[int]:

@@ -56,6 +56,12 @@ def test_the_participants_are_the_eligible_with_weight(folder: Path) -> None:
     assert chosen["treated"].tolist() == [True, False, False, True]
 
 
+def test_a_panels_scale_is_in_each_weight(folder: Path) -> None:
+    scaled = PEOPLE.assign(scale=[1.0, 1.0, 2.5, 2.5, *[1.0] * (len(PEOPLE) - 4)])
+    weights = trial(folder, scaled).participants.set_index("person")["weight"]
+    assert weights[["a", "b", "e"]].tolist() == [1.0, 2 * 2.5, 5.0]
+
+
 def test_lost_is_not_without_the_event(folder: Path) -> None:
     chosen = trial(folder).participants.set_index("person")
     assert chosen["followed"].to_dict() == {"a": True, "b": True, "e": False, "g": False}

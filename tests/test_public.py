@@ -87,6 +87,17 @@ def test_the_adjusted_answer_passes_its_diagnostics_and_includes_no_difference(e
     assert main["low"] < 0 < main["high"]
 
 
+def test_the_adjusted_answer_is_the_one_that_r_finds(estimates: pd.DataFrame) -> None:
+    # Rebuilt from the raw files in R: eligibility, links, weights, both models, and their influence through svytotal.
+    main = estimates[(estimates["variation"] == "main") & (estimates["survey"] == "meps")]
+    row = main[(main["estimator"] == "weighting") & (main["scale"] == "risk-difference")].iloc[0]
+    assert row["estimate"] == pytest.approx(-0.00277793647, rel=1e-6)
+    assert row["se"] == pytest.approx(0.00809572, rel=1e-5)
+    assert row["design_df"] == 197
+    risks = main[(main["estimator"] == "weighting") & (main["scale"] == "risk")].set_index("arm")["estimate"]
+    assert risks.to_dict() == pytest.approx({"treated": 0.05397151018, "untreated": 0.05674944665}, rel=1e-8)
+
+
 def test_the_verdict_on_the_extract_is_capped(answered: Path) -> None:
     claims = pd.read_csv(answered / "claims.csv", keep_default_na=False, na_values=[""])
     assert claims["verdict"].tolist() == ["inconclusive"]

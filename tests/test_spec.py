@@ -224,3 +224,19 @@ def test_a_simulated_run_says_how_many_people(declared: Path) -> None:
 def test_a_number_needs_its_range(declared: Path) -> None:
     variables = bend(VARIABLES, "age", {"label": "Age", "unit": "years"})
     assert "needs `minimum` and `maximum`" in refused(declared, variables=variables)
+
+
+def test_the_smallest_effect_that_matters_is_one_number_in_the_trial_and_in_its_rule(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = Path(__file__).parent.parent / "config"
+    for path in config.iterdir():
+        if path.name != "claims.yaml":
+            (tmp_path / path.name).symlink_to(path)
+    text = (config / "claims.yaml").read_text(encoding="utf-8")
+    (tmp_path / "claims.yaml").write_text(
+        text.replace("smallest_effect: 0.02", "smallest_effect: 0.03"), encoding="utf-8"
+    )
+    monkeypatch.setenv("BACKPAIN_CONFIG", str(tmp_path))
+    with pytest.raises(DeclarationError, match=r"smallest_effect 0.03 is 0.02 in protocols/treatment-initiation.yaml"):
+        check_run("demo")

@@ -494,3 +494,57 @@ def test_a_section_speaks_in_declared_words(public: Any) -> None:
     assert groups.arm("treated below 10 vs untreated below 10") == (
         "Antidepressant, PHQ-9 below 10 against No antidepressant, PHQ-9 below 10"
     )
+
+
+@pytest.mark.parametrize(
+    ("people", "joined"),
+    [
+        ([0, 1, 0, 7, 9, 0, 2, 0], [0, 8, 11, 0]),
+        ([0, 0, 10, 3, 0, 0], [0, 0, 13, 0, 0]),
+        ([0, 6, 2, 2, 0, 0, 1], [0, 6, 5]),
+        ([2, 9, 0, 0], [11, 0, 0]),
+        ([5, 0, 5], [5, 0, 5]),
+        ([1, 1, 1, 0], [3, 0]),
+    ],
+)
+def test_bins_of_few_people_are_joined_to_their_neighbours(people: list[int], joined: list[int]) -> None:
+    from backpain.tables.conceal import merge_bins
+
+    edges = np.linspace(0, 1, len(people) + 1)
+    bins = pd.DataFrame(
+        {"low": edges[:-1], "high": edges[1:], "share": np.array(people) / sum(people), "people": people}
+    )
+    frame = bins.assign(survey="s", analysis="a", variation="main", arm="treated")
+    merged = merge_bins(frame, 5)
+    assert merged["people"].tolist() == joined
+    assert merged["share"].sum() == pytest.approx(1)
+    assert (merged["low"].tolist()[0], merged["high"].tolist()[-1]) == (0, 1)
+    assert (merged["low"].tolist()[1:]) == merged["high"].tolist()[:-1], "no gap between bins"
+    pd.testing.assert_frame_equal(merge_bins(merged, 5), merged)
+
+
+def test_a_matched_share_does_not_give_a_few_matched_or_lost_people_away() -> None:
+    from backpain.tables.conceal import hide_matched
+
+    scope = {"survey": "s", "analysis": "a", "variation": "main"}
+    check = "matched_share_without_record_"
+    diagnostics = pd.DataFrame(
+        [
+            {**scope, "check": f"{check}treated", "value": 3 / 40, "people": 3},
+            {**scope, "check": f"{check}untreated", "value": 54 / 57, "people": 54},
+            {**scope, "check": "lost_share_treated", "value": 0.06, "people": None},
+        ]
+    ).astype({"people": "Int64"})
+    flow = pd.DataFrame(
+        [
+            {**scope, "box": "treated: lost", "kind": "lost", "remaining": 37.0},
+            {**scope, "box": "untreated: lost", "kind": "lost", "remaining": np.nan},
+        ]
+    )
+    told = hide_matched(diagnostics, flow, 5)
+    assert told["value"].isna().tolist() == [True, True, False]
+    assert told["people"].isna().all()
+    open_ = hide_matched(
+        diagnostics.assign(people=pd.array([30, 54, None], dtype="Int64")), flow.assign(remaining=37.0), 5
+    )
+    assert open_["value"].notna().all()

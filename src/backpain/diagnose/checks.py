@@ -66,8 +66,9 @@ def diagnostics(
 
     Returns
     -------
-    Rows (check, value, threshold, passed); checks without threshold inform only and have `passed` missing. A
-    check whose value cannot be had has not passed. Any row of the balance table counts, squares too.
+    Rows (check, value, threshold, passed, people); checks without threshold inform only and have `passed` missing. A
+    check whose value cannot be had has not passed. Any row of the balance table counts, squares too. `people` is the count behind a
+    share that a few people could be told from; none of these.
 
     Raises
     ------
@@ -104,7 +105,8 @@ def checks(values: Mapping[str, float], thresholds: Mapping[str, float]) -> pd.D
         }
         for check, value in values.items()
     ]
-    return pd.DataFrame(rows, columns=["check", "value", "threshold", "passed"]).astype({"passed": "boolean"})
+    columns = ["check", "value", "threshold", "passed", "people"]
+    return pd.DataFrame(rows, columns=columns).astype({"passed": "boolean", "people": "Int64"})
 
 
 def gate(diagnostics: pd.DataFrame) -> str:

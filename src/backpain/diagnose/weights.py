@@ -88,7 +88,8 @@ def overlap(propensity: ArrayLike, treated: ArrayLike, weight: ArrayLike, bins: 
 
     Returns
     -------
-    Rows (arm, low, high, share), the share being of the arm's own weight; each arm's shares add up to 1.
+    Rows (arm, low, high, share, people), the share being of the arm's own weight; each arm's shares add up to 1. People
+    are counted, so that bins of few can be merged before anybody is shown them.
 
     Raises
     ------
@@ -99,7 +100,9 @@ def overlap(propensity: ArrayLike, treated: ArrayLike, weight: ArrayLike, bins: 
     frames = []
     for arm, mark in ARMS.items():
         height, edges = np.histogram(score[marks == mark], bins=bins, range=(0, 1), weights=weights[marks == mark])
-        frames.append(pd.DataFrame({"arm": arm, "low": edges[:-1], "high": edges[1:], "share": height / height.sum()}))
+        people, _ = np.histogram(score[marks == mark], bins=bins, range=(0, 1))
+        columns = {"low": edges[:-1], "high": edges[1:], "share": height / height.sum(), "people": people}
+        frames.append(pd.DataFrame({"arm": arm, **columns}))
     return pd.concat(frames, ignore_index=True)
 
 

@@ -49,15 +49,18 @@ def love(frame: pd.DataFrame, variables: Mapping[str, Mapping[str, Any]], limit:
 def overlap(frame: pd.DataFrame) -> Figure:
     """The propensity score in each arm: treated upwards, untreated downwards.
 
-    frame: the rows of overlap.csv of one survey, analysis and variation; share is of the arm's weight.
+    frame: the rows of overlap.csv of one survey, analysis and variation; share is of the arm's weight. Bins merged
+    for the sake of few people are drawn as wide and so much lower, their area being their share.
     """
     require(frame, ["arm", "low", "high", "share"], "overlap")
     figure, axes = canvas(3.6, 0.09, 0.97, 0.62)
+    narrowest, top = float((frame["high"] - frame["low"]).min()), 0.0
     for arm, sign in (("treated", 1), ("untreated", -1)):
         bins = frame[frame["arm"] == arm]
         widths = bins["high"] - bins["low"]
-        axes.bar(bins["low"], sign * bins["share"], width=widths * 0.92, align="edge", color=STYLE[arm])
-    top = float(frame["share"].max())
+        heights = bins["share"] * narrowest / widths
+        axes.bar(bins["low"], sign * heights, width=widths - 0.08 * narrowest, align="edge", color=STYLE[arm])
+        top = max(top, float(heights.max()))
     axes.axhline(0, color=STYLE["ink"], linewidth=0.9)
     for arm, place in (("treated", 0.85), ("untreated", -0.85)):
         axes.text(0.01, place * top, arm, color=STYLE[arm], fontweight="bold", va="center")

@@ -11,7 +11,16 @@ import pandas as pd
 
 from backpain.report.parts import section_of
 from backpain.tables.conceal import conceal
-from backpain.tables.numbers import difference, direction, gate_words, interval, magnitude, per_thousand, sentence
+from backpain.tables.numbers import (
+    chance,
+    difference,
+    direction,
+    gate_words,
+    interval,
+    magnitude,
+    per_thousand,
+    sentence,
+)
 from backpain.tables.pick import Section, sections
 
 WIDTH = 100
@@ -46,7 +55,8 @@ def numbers_of(section: Section) -> list[str]:
     found = [
         f"{section.title}: {treated} per 1,000 with treatment, {untreated} without: {magnitude(row['estimate'])} "
         f"{direction(row['estimate'])} (95% interval {interval(row['low'], row['high'], 'risk-difference')}). "
-        f"It could have found a difference of {per_thousand(section.detectable['detectable_difference'])}."
+        f"It had a power of {chance(section.detectable['power'])} to find a difference of "
+        f"{per_thousand(section.detectable['detectable_difference'])}."
     ]
     planted = section.truth.get("risk-difference")
     return found + ([] if planted is None else [sentence(f"the planted difference is {difference(planted)}.")])

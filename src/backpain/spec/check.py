@@ -7,7 +7,15 @@ from typing import Any
 
 from backpain.spec.analysis import Association, Plan, Protocol, Run, Variable
 from backpain.spec.base import Range
-from backpain.spec.load import folder, load_association, load_protocol, load_run, load_survey, load_variables
+from backpain.spec.load import (
+    folder,
+    load_association,
+    load_claims,
+    load_protocol,
+    load_run,
+    load_survey,
+    load_variables,
+)
 from backpain.spec.survey import Survey, Test
 from backpain.spec.variation import panels_of, variations
 from backpain.spec.yaml import DeclarationError, nearest
@@ -33,11 +41,26 @@ def check_run(name: str) -> Run:
         problems += _trial(load_protocol(protocol), surveys[place], variables)
     for association, place in run.associations:
         problems += _association(load_association(association), surveys[place], variables)
+    problems += _thresholds(run)
     if run.simulated and run.people is None:
         problems.append(f"{folder() / name}.yaml: a simulated run needs `people`, how many to make up")
     if problems:
         raise DeclarationError(dict.fromkeys(problems))
     return run
+
+
+def _thresholds(run: Run) -> list[str]:
+    """The smallest effect that matters is one number, in the trial and in the rule that judges it."""
+    path = folder() / "claims.yaml"
+    if not path.exists():
+        return []
+    declared = {protocol: load_protocol(protocol).smallest_effect for protocol, _ in run.trials}
+    return [
+        f"{path}: {rule.claim} on {rule.analysis}: smallest_effect {rule.smallest_effect:g} is {declared[rule.analysis]:g} "
+        f"in protocols/{rule.analysis}.yaml; a threshold is set once, before the estimate is seen: make them the same"
+        for rule in load_claims().claims
+        if rule.analysis in declared and rule.smallest_effect != declared[rule.analysis]
+    ]
 
 
 def members_of(run: Run) -> dict[str, list[str]]:

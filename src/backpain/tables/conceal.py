@@ -259,7 +259,62 @@ def conceal(results: Mapping[str, pd.DataFrame], smallest: int) -> dict[str, pd.
         }
         concealed[name] = mark(frame, why, DERIVED.get(name, ()))
     concealed = hide_levels(concealed) if "table1" in open_ else concealed
-    return hide_crude(concealed) if "estimates" in open_ else concealed
+    concealed = hide_crude(concealed) if "estimates" in open_ else concealed
+    if "diagnostics" in concealed and "flow" in concealed:
+        concealed["diagnostics"] = hide_matched(concealed["diagnostics"], concealed["flow"], smallest)
+    if "overlap" in concealed and "people" in concealed["overlap"]:
+        concealed["overlap"] = merge_bins(concealed["overlap"], smallest)
+    return concealed
+
+
+def hide_matched(diagnostics: pd.DataFrame, flow: pd.DataFrame, smallest: int) -> pd.DataFrame:
+    """Empty the shares of the matched where the matched or the lost are few: one of the two tells the other."""
+    if "people" not in diagnostics:
+        return diagnostics
+    lost = flow[flow["kind"] == "lost"]
+    hidden = lost[lost["remaining"].isna()]
+    few = {(*(row[name] for name in SCOPE), str(row["box"]).split(": ")[0]) for row in hidden.to_dict("records")}
+    hit = [
+        not pd.isna(row["people"])
+        and (
+            is_small(int(row["people"]), smallest)
+            or (*(row[name] for name in SCOPE), str(row["check"]).rpartition("_")[2]) in few
+        )
+        for row in diagnostics.to_dict("records")
+    ]
+    return diagnostics.assign(**{name: diagnostics[name].mask(hit) for name in ("value", "people")})
+
+
+def merge_bins(overlap: pd.DataFrame, smallest: int) -> pd.DataFrame:
+    """Join bins of few people to their neighbours: the share of a bin of one is that person's survey weight."""
+    keys = [*SCOPE, "arm"]
+    told = {"low": "first", "high": "last", "share": "sum", "people": "sum"}
+    parts = []
+    for _, bins in overlap.groupby(keys, sort=False):
+        joined = pd.Series(joined_bins([int(number) for number in bins["people"]], smallest), index=bins.index)
+        parts.append(bins.groupby([*keys, joined.rename("bin")], sort=False).agg(told).reset_index(level=keys))
+    return pd.concat(parts, ignore_index=True)[list(overlap.columns)] if parts else overlap
+
+
+def joined_bins(people: Sequence[int], smallest: int) -> list[int]:
+    """The number of the joined bin that each bin belongs to; bins of nobody stay apart where they can."""
+    groups: list[list[int]] = []
+    waiting: list[int] = []
+    for place in range(len(people)):
+        waiting.append(place)
+        held = sum(people[each] for each in waiting)
+        if held == 0 or held >= smallest:
+            groups.append(waiting)
+            waiting = []
+    if waiting:
+        # The last few join the last bin with anybody before them; what nobody is in beyond them stays apart.
+        end = max(place for place in waiting if people[place])
+        beyond = [[place] for place in waiting if place > end]
+        inhabited = [number for number, group in enumerate(groups) if any(people[place] for place in group)]
+        first = inhabited[-1] if inhabited else len(groups)
+        few = [place for group in groups[first:] for place in group] + [place for place in waiting if place <= end]
+        groups = [*groups[:first], few, *beyond]
+    return [number for number, group in enumerate(groups) for _ in group]
 
 
 def plain_marks(frame: pd.DataFrame) -> pd.DataFrame:

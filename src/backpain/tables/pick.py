@@ -264,7 +264,8 @@ class Section:
             return [sentence(numbers.gate_words(self.main["gate"])), self.title]
         told = numbers.with_interval(self.main, "risk-difference")
         found = numbers.per_thousand(self.detectable["detectable_difference"])
-        return [f"{told} per 1,000", f"Could find {found} per 1,000 or more", self.title]
+        power = numbers.chance(self.detectable["power"])
+        return [f"{told} per 1,000", f"Power of {power} to find {found} per 1,000", self.title]
 
 
 def sections(tables: Mapping[str, pd.DataFrame], facts: Mapping[str, Any]) -> list[Section]:

@@ -152,10 +152,11 @@ def estimates(frame: pd.DataFrame, smallest: int, identity: str) -> Markup:
         Column("odds-ratio", "Odds ratio", plain, True),
         Column("people", "People", numbers.count, True),
         Column("events", "Events", numbers.count, True),
-        Column("gate", "Diagnostics", lambda value: sentence(numbers.gate_words(value)), False, "7rem"),
+        Column("told", "Diagnostics", plain, False, "7rem"),
     ]
+    told = [outcome_of(line) for line in lines.values()]
     return table(
-        pd.DataFrame(list(lines.values())),
+        pd.DataFrame(list(lines.values())).assign(told=told),
         columns,
         identity=identity,
         caption="Every variation and estimator. Rows in grey are not answers.",
@@ -163,6 +164,14 @@ def estimates(frame: pd.DataFrame, smallest: int, identity: str) -> Markup:
         group="label",
         mark=lambda row: "" if row["gate"] == "passed" else "not-an-answer",
     )
+
+
+def outcome_of(line: Row) -> str:
+    """What became of an estimate: its diagnostics, or why there is none."""
+    reason = line.get("reason")
+    if numbers.is_missing(reason) or not str(reason):
+        return sentence(numbers.gate_words(line["gate"]))
+    return f"No estimate: {reason}"
 
 
 def associations(frame: pd.DataFrame, smallest: int, identity: str) -> Markup:

@@ -16,6 +16,9 @@ from backpain.trials.estimating import NOTHING
 from backpain.trials.missing import handle, imputed
 from backpain.trials.scope import each, headed
 
+# A check told for each arm; see `_seen_again`.
+MATCHED = "matched_share_without_record_"
+
 
 @dataclass(frozen=True)
 class Diagnosis:
@@ -62,6 +65,9 @@ def diagnose_trial(
             found["diagnostics"].append(headed(_no_weights(plan), survey, protocol, name))
             continue
         parts = _averaged([look for look in looks if look is not None], handled.sets, plan)
+        if name == "main":
+            # Of the declared analysis alone: the shares of a few people more or less would give those few away.
+            parts["diagnostics"] = pd.concat([parts["diagnostics"], _seen_again(handled.whole)], ignore_index=True)
         for kind, frame in parts.items():
             found[kind].append(headed(frame, survey, protocol, name))
     everyone = participants[participants["variation"] == "main"]
@@ -106,7 +112,7 @@ def _averaged(looks: list[_Look], sets: list[pd.DataFrame], plan: Plan) -> dict[
     weight = np.mean([look.nuisance.analysis_weight for look in looks], axis=0)
     told = diagnostics(people, differences, propensity, weight, plan.gate.model_dump())
     return {
-        "diagnostics": pd.concat([told, _seen_again(people)], ignore_index=True),
+        "diagnostics": told,
         "balance": differences,
         "overlap": overlap(propensity, people["treated"], people["weight"]),
     }
@@ -131,11 +137,15 @@ def _seen_again(people: pd.DataFrame) -> pd.DataFrame:
     ways = people["seen_by"].dropna().unique()
     without = people[people["seen_by"].isna() | (people["seen_by"] != "record")]
     rows = [
-        {"check": f"matched_share_without_record_{arm}", "value": group["seen_by"].notna().mean()}
+        {
+            "check": f"{MATCHED}{arm}",
+            "value": group["seen_by"].notna().mean(),
+            "people": int(group["seen_by"].notna().sum()),
+        }
         for arm, group in (
             ("treated", without[without["treated"]]),
             ("untreated", without[~without["treated"]]),
         )
         if len(ways) > 1 and len(group)
     ]
-    return pd.DataFrame(rows, columns=["check", "value"]).astype({"value": float})
+    return pd.DataFrame(rows, columns=["check", "value", "people"]).astype({"value": float, "people": "Int64"})
