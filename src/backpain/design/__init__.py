@@ -22,6 +22,7 @@ from backpain.design.quantiles import RULES, quantiles
 from backpain.design.replicates import Replicated, given
 from backpain.design.resampling import KINDS, replicated
 from backpain.design.sample import LONELY, Design, Drawn
+from backpain.design.stages import grouped
 from backpain.design.totals import distribution, mean, means, proportion, proportions, ratio, standardised, total
 from backpain.design.variance import Sampling, variance
 
@@ -42,6 +43,7 @@ __all__ = [
     "distribution",
     "effective_people",
     "given",
+    "grouped",
     "korn_graubard",
     "korn_graubard_unadjusted",
     "logit_interval",

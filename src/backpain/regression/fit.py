@@ -9,11 +9,13 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from backpain.design import grouped
 from backpain.regression.newton import Kind, inverse, solve
 from backpain.regression.peer import disagreement
 from backpain.regression.rows import Rows, blocks
 
 Numbers = NDArray[np.float64]
+Codes = NDArray[np.intp]
 
 ENGINES = ("newton", "statsmodels")
 INFORMATION = ("expected", "observed")
@@ -72,6 +74,16 @@ class Fit:
     def influence(self) -> Numbers:
         """(people, k) how much each person moves each coefficient: weight x d coefficients / d weight."""
         return self._walk(self.bread)
+
+    def totals(self, group: Codes, groups: int) -> Numbers:
+        """(groups, k) sums of the influence over groups of people, without ever holding it for everybody."""
+        k = len(self.coefficients)
+        found = np.zeros((groups, k))
+        for place, block in self.rows.blocks():
+            score = self.kind.score(block, self.coefficients)
+            score[block.weight == 0] = 0.0
+            found += grouped(score, group[place], groups)
+        return np.asarray(found @ self.bread)
 
     @property
     def fitted(self) -> Numbers:

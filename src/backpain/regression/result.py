@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import t
 
-from backpain.design import Replicated, Sampling, t_quantile
+from backpain.design import Design, Replicated, Sampling, t_quantile
 from backpain.regression.comparison import Comparison, likelihood_ratio, wald, without
 from backpain.regression.domain import spread, vectors
 from backpain.regression.fit import Fit
@@ -22,6 +22,9 @@ from backpain.regression.terms import INTERCEPT, Coding
 
 Numbers = NDArray[np.float64]
 Marks = NDArray[np.bool_]
+
+# Up to so many units the influence is summed block by block.
+MANY_UNITS = 2_000
 
 DEGREES: dict[str, Callable[[int, int], int]] = {
     "design": lambda df, k: df,
@@ -270,12 +273,15 @@ def estimated(regression: Regression) -> Regression:
     freedom = degrees(design, members, regression.df, len(fitted.columns))
     size = len(fitted.coefficients)
     covariance = np.full((size, size), np.nan)
-    if fitted.converged:
-        covariance = (
-            design.spread(refitted(fitted, design, members), fitted.coefficients)
-            if isinstance(design, Replicated)
-            else design.covariance(regression.influence, members)
-        )
+    if fitted.converged and isinstance(design, Replicated):
+        covariance = design.spread(refitted(fitted, design, members), fitted.coefficients)
+    elif fitted.converged and isinstance(design, Design) and design.units <= MANY_UNITS:
+        # Of people in PSUs only the sums are needed, which saves a matrix as large as the model's.
+        unit = design.unit[members]
+        held = np.bincount(unit, minlength=design.units) > 0
+        covariance = design.covariance_of_totals(fitted.totals(unit, design.units), held)
+    elif fitted.converged and isinstance(design, Design):
+        covariance = design.covariance(regression.influence, members)
     return replace(regression, covariance=covariance, freedom=freedom)
 
 
