@@ -13,6 +13,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from backpain.spec import load_claims
 from backpain.spec.analysis import Rule
 from backpain.synthesise import CLAIMS, EVIDENCE, NOT_TESTED, claims, evidence, verdict, words
 
@@ -335,3 +336,33 @@ def test_the_dictionary_of_results_has_these_columns(file: str, columns: list[st
     text = (ROOT / "docs/results.md").read_text(encoding="utf-8")
     section = text.split(f"## {file}\n")[1].split("\n## ")[0]
     assert [name for name in re.findall(r"^\| (\w+) \|", section, flags=re.M) if name != "column"] == columns
+
+
+def test_a_verdict_is_shown_beside_those_of_smaller_thresholds_and_other_estimators() -> None:
+    from backpain.synthesise import thresholds
+
+    rows = [("weighting", -0.018, 0.013), ("standardisation", -0.027, 0.005), ("doubly-robust", -0.009, 0.008)]
+    estimates = pd.DataFrame(
+        [
+            {
+                "survey": "meps", "analysis": "treatment-landmark", "variation": "main", "scale": "risk-difference",
+                "arm": "treated vs untreated", "estimator": estimator, "estimate": (low + high) / 2, "low": low, "high": high,
+                "gate": "passed", "converged": True,
+            }
+            for estimator, low, high in rows
+        ]
+    )  # fmt: skip
+    rule = next(one for one in load_claims().claims if one.analysis == "treatment-landmark")
+    told = thresholds(estimates, [rule]).set_index(["estimator", "smallest_effect"])["verdict_without_cap"]
+    assert told.to_dict() == {
+        ("weighting", 0.02): "contradicted",
+        ("weighting", 0.01): "inconclusive",
+        ("weighting", 0.005): "inconclusive",
+        ("standardisation", 0.02): "inconclusive",
+        ("standardisation", 0.01): "inconclusive",
+        ("standardisation", 0.005): "inconclusive",
+        ("doubly-robust", 0.02): "contradicted",
+        ("doubly-robust", 0.01): "contradicted",
+        ("doubly-robust", 0.005): "inconclusive",
+    }
+    assert thresholds(estimates, [rule])["declared"].sum() == 1

@@ -10,7 +10,7 @@ import yaml
 
 from backpain.harmonise import unexplained
 from backpain.spec import load_claims, load_run
-from backpain.synthesise import claims
+from backpain.synthesise import claims, thresholds
 from backpain.tables.conceal import conceal
 
 
@@ -45,6 +45,7 @@ def collect(name: str, pieces: Mapping[str, Sequence[str]]) -> dict[str, pd.Data
             "or a definition is wrong. Where the difference is understood, declare it with `differs:` and its reason."
         )
     results["claims"] = claims(results["estimates"], load_claims().claims, results["detectable"], run.simulated)
+    results["thresholds"] = thresholds(results["estimates"], load_claims().claims)
     return {**results, **conceal(results, run.smallest_cell)}
 
 

@@ -93,4 +93,5 @@ def pieces(kind):
 
 def tables():
     """Every result table by its name."""
-    return {kind: f"<results>/{kind}.csv" for kind in [*TABLES, *PER_SURVEY, "claims"]}
+    kinds = [*TABLES, *PER_SURVEY, "claims", "thresholds"]
+    return {kind: f"<results>/{kind}.csv" for kind in kinds}

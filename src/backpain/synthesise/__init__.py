@@ -7,7 +7,9 @@ from backpain.synthesise.verdicts import (
     INCONCLUSIVE,
     NOT_TESTED,
     SUPPORTED,
+    THRESHOLDS,
     claims,
+    thresholds,
     verdict,
     words,
 )
@@ -19,8 +21,10 @@ __all__ = [
     "INCONCLUSIVE",
     "NOT_TESTED",
     "SUPPORTED",
+    "THRESHOLDS",
     "claims",
     "evidence",
+    "thresholds",
     "verdict",
     "words",
 ]

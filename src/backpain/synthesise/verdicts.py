@@ -116,6 +116,9 @@ def words(facts: Mapping[str, Any]) -> str:
     return f"{sentence}; whatever the interval, the verdict is at most {facts['cap']}{because}"
 
 
+THRESHOLDS = ["claim", "survey", "analysis", "estimator", "smallest_effect", "declared", "verdict_without_cap"]
+
+
 def verdict(
     estimates: pd.DataFrame, rule: Rule, detectable_difference: float | None = None, simulated: bool = False
 ) -> dict[str, Any]:
@@ -233,3 +236,33 @@ def claims(
         elif left.get(rule.claim) is rule:
             rows.append(claim_row(rule, not_tested(rule)))
     return pd.DataFrame(rows, columns=CLAIMS)
+
+
+def thresholds(estimates: pd.DataFrame, rules: Sequence[Rule]) -> pd.DataFrame:
+    """What each rule would say, without its cap, under smaller thresholds and by the trial's other estimators.
+
+    The declared threshold decides; beside it a half and a quarter of it, because what is the smallest effect that
+    matters is a judgement.
+
+    Returns
+    -------
+    Rows (claim, survey, analysis, estimator, smallest_effect, declared, verdict_without_cap) for every rule whose
+    analysis is in the run; `declared` marks the rule as it stands.
+    """
+    rows = []
+    for rule in rules:
+        same = (estimates["survey"] == rule.survey) & (estimates["analysis"] == rule.analysis)
+        same &= (estimates["variation"] == rule.variation) & (estimates["scale"] == rule.scale)
+        for estimator in estimates.loc[same, "estimator"].unique():
+            for share in (1.0, 0.5, 0.25):
+                other = rule.model_copy(
+                    update={"estimator": str(estimator), "smallest_effect": share * rule.smallest_effect}
+                )
+                row = {
+                    name: getattr(other, name)
+                    for name in ("claim", "survey", "analysis", "estimator", "smallest_effect")
+                }
+                declared = share == 1.0 and estimator == rule.estimator
+                told = verdict(estimates, other, None)["because"]["verdict_without_cap"]
+                rows.append({**row, "declared": declared, "verdict_without_cap": told})
+    return pd.DataFrame(rows, columns=THRESHOLDS)

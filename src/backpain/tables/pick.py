@@ -175,6 +175,11 @@ class Section:
         return self.only(self.rows("detectable", "main"), "detectable difference")
 
     @property
+    def thresholds(self) -> pd.DataFrame:
+        """What the verdict's rule would say under other thresholds; empty where no rule judges this analysis."""
+        return self.rows("thresholds") if "thresholds" in self.tables else pd.DataFrame()
+
+    @property
     def limits(self) -> pd.DataFrame:
         """The smallest difference each variation could find, with the variation in words."""
         frame = self.rows("detectable")

@@ -230,6 +230,32 @@ def pooling(frame: pd.DataFrame, identity: str) -> Markup:
     )
 
 
+def thresholds(frame: pd.DataFrame, identity: str) -> Markup:
+    """What the rule would say under other thresholds and by other estimators. frame: rows of thresholds.csv."""
+    effects = sorted(frame["smallest_effect"].unique(), reverse=True)
+    lines = [
+        {
+            "estimator": estimator,
+            **{
+                f"at {effect}": row
+                for effect, row in zip(rows["smallest_effect"], rows["verdict_without_cap"], strict=True)
+            },
+        }
+        for estimator, rows in frame.groupby("estimator", sort=False)
+    ]
+    columns = [Column("estimator", "Estimator", lambda value: sentence(words(value)))]
+    columns += [
+        Column(f"at {effect}", f"If {numbers.per_thousand(effect)} per 1,000 is the smallest that matters", plain)
+        for effect in effects
+    ]
+    return table(
+        pd.DataFrame(lines),
+        columns,
+        identity=identity,
+        caption="What the rule would say without its cap; the first column of thresholds is the declared one.",
+    )
+
+
 def detectable(frame: pd.DataFrame, identity: str) -> Markup:
     """The smallest difference each variation could have found. frame: rows with `label`, the variation in words."""
     columns = [
