@@ -18,6 +18,8 @@ from backpain.design.variance import Sampling
 
 # Groups of the people: each one's position, or -1 for those in none; and the names.
 Groups = tuple[Codes, list[Any]]
+# Groups that are whole numbers in a range of so many are counted, not looked up.
+MOST_NUMBERS = 10_000
 
 
 @dataclass(frozen=True)
@@ -150,6 +152,8 @@ def groups_of(by: ArrayLike | None, members: Marks) -> Groups:
     column = by if isinstance(by, pd.Series) else pd.Series(by)
     if len(column) != len(members):
         raise ValueError(f"by: {len(column)} values for {len(members)} people; give one per person")
+    if (numbered := _whole_numbers(column, members)) is not None:
+        return numbered
     if isinstance(column.dtype, pd.CategoricalDtype):
         code, names = column.cat.codes.to_numpy().astype(np.intp), list(column.cat.categories)
     else:
@@ -163,6 +167,26 @@ def groups_of(by: ArrayLike | None, members: Marks) -> Groups:
         renumbered = np.append(np.cumsum(used) - 1, -1)
         code, names = renumbered[code], [name for name, kept in zip(names, used, strict=True) if kept]
     return code, names
+
+
+def _whole_numbers(column: pd.Series, members: Marks) -> Groups | None:
+    """The groups of a column of whole numbers that lie close together, which need no table of what was seen."""
+    values = column.to_numpy()
+    if values.dtype.kind not in "iu" or not len(values):
+        return None
+    least = int(values.min())
+    width = int(values.max()) - least + 1
+    if width > MOST_NUMBERS:
+        return None
+    code = values - least
+    if not members.all():
+        code = np.where(members, code, -1)
+    used = np.flatnonzero(np.bincount(code + 1, minlength=width + 1)[1:])
+    if len(used) < width:
+        numbers = np.full(width + 1, -1)
+        numbers[used] = np.arange(len(used))
+        code = numbers[code]
+    return code, (used + least).tolist()
 
 
 def ratios(numerator: Numbers, denominator: Numbers | None, groups: Groups, design: Sampling, share: bool) -> Domains:

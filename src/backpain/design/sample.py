@@ -153,8 +153,9 @@ class Design:
 
     def freedom_of(self, held: Marks) -> Codes:
         """PSUs less strata of k domains at once, from (units, k) marks of the units that hold them."""
-        psus = grouped(held.astype(float), self.stages[0].unit, len(self.psu_stratum)) > 0
-        strata = grouped(psus.astype(float), self.psu_stratum, len(self.strata)) > 0
+        first = self.stages[0]
+        psus = first.gathered(held.astype(float)) > 0
+        strata = grouped(psus.astype(float), first.unit_stratum, len(first.strata)) > 0
         return psus.sum(0) - strata.sum(0)
 
     def members(self, domain: ArrayLike | None = None) -> Marks:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -46,20 +47,31 @@ class Stage:
     left: Numbers
     reach: Numbers
 
-    @property
+    @cached_property
     def drawn(self) -> Codes:
         """(strata,) how many units were drawn in each stratum."""
         return np.bincount(self.unit_stratum, minlength=len(self.strata))
 
-    @property
+    @cached_property
     def lonely(self) -> Marks:
         """(strata,) whether a single unit was drawn where more could have been."""
         return (self.drawn == 1) & (self.left >= NOTHING_LEFT) & (self.reach > 0)
 
-    @property
+    @cached_property
     def counts(self) -> bool:
         """Whether the stage adds anything: not after a stage drawn with replacement."""
         return bool((self.reach > 0).any())
+
+    def gathered(self, totals: Numbers) -> Numbers:
+        """(units, k) sums of (finest units, k) totals over the units of this stage."""
+        if len(self.unit) == len(self.unit_stratum):  # these are the finest units
+            return totals[self.order]
+        return grouped(totals, self.unit, len(self.unit_stratum))
+
+    @cached_property
+    def order(self) -> Codes:
+        """(finest units,) the finest units in the order of the units that hold them."""
+        return np.argsort(self.unit, kind="stable")
 
     def variance(self, totals: Numbers, policy: str, held: Marks) -> Numbers:
         """What the stage adds to the variance matrix of the column sums of `totals`.
@@ -77,9 +89,7 @@ class Stage:
             (finest units,) whether the unit holds a member of the domain.
         """
         drawn, lonely = self.drawn, self.lonely
-        # The last stage's units are the totals' own.
-        same = len(self.unit) == len(self.unit_stratum)
-        sums = totals[np.argsort(self.unit)] if same else grouped(totals, self.unit, len(self.unit_stratum))
+        sums = self.gathered(totals)
         centres = grouped(sums, self.unit_stratum, len(drawn)) / np.maximum(drawn, 1)[:, None]
         if policy == "adjust":
             centres[lonely] = 0.0

@@ -172,7 +172,8 @@ def inside(values: ArrayLike, members: Marks) -> Numbers:
     column = values if isinstance(values, pd.Series) else pd.Series(values)
     if len(column) != len(members):
         raise ValueError(f"values: {len(column)} for {len(members)} people; give one per person")
-    numbers = column.to_numpy(dtype=float, na_value=np.nan)
+    plain = isinstance(column.dtype, np.dtype) and column.dtype.kind in "iufb"
+    numbers = column.to_numpy().astype(float) if plain else column.to_numpy(dtype=float, na_value=np.nan)
     if not members.all():
         numbers = np.where(members, numbers, 0.0)
     if not np.isfinite(numbers).all():
