@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -47,8 +48,10 @@ class Domains:
     ----------
     names
         The domains.
-    estimate, people, df, design_effect
+    estimate, people, df
         (k,) each; people have a weight above zero.
+    square
+        (k,) mean square of what a mean or share is of; missing for totals and ratios.
     covariance
         (k, k); domains share PSUs, so its off-diagonal is not zero.
     design
@@ -64,15 +67,22 @@ class Domains:
     covariance: Numbers
     df: Codes
     people: Codes
-    design_effect: Numbers
+    square: Numbers
     design: Sampling
     held: Marks
     share: bool
 
-    @property
+    @cached_property
     def se(self) -> Numbers:
         """(k,) standard errors."""
-        return np.sqrt(np.diag(self.covariance))
+        return np.sqrt(self.covariance.diagonal())
+
+    @property
+    def design_effect(self) -> Numbers:
+        """(k,) variances over those of simple random samples with replacement; missing where nobody differs."""
+        spread = self.square - self.estimate**2
+        known = (spread > 1e-14 * np.abs(self.square)) & (self.people > 1)
+        return np.where(known, self.se**2 * (self.people - 1) / np.where(known, spread, 1.0), math.nan)
 
     def table(self, method: str = "korn-graubard", level: float = 0.95, adjust: bool = True) -> pd.DataFrame:
         """A row for each domain: domain, estimate, se, df, low, high, people, design_effect, rule, reason.
@@ -214,12 +224,11 @@ def ratios(numerator: Numbers, denominator: Numbers | None, groups: Groups, desi
         matrix = design.spread(design.factor.T @ above / (design.factor.T @ below), value)
     else:
         matrix = _covariance(design, (above - value * below) / whole, sums.held)
-    effect = np.full(len(value), math.nan)
+    square = np.full(len(value), math.nan)
     if denominator is None:
-        squares = above if share else sums.of(numerator**2)
-        effect = _design_effect(np.diag(matrix), value, sums.full @ squares / whole, people.sum(0))
+        square = value if share else sums.full @ sums.of(numerator**2) / whole
     return Domains(
-        groups[1], value, matrix, design.freedom_of(sums.held), people.sum(0), effect, design, sums.held, share
+        groups[1], value, matrix, design.freedom_of(sums.held), people.sum(0), square, design, sums.held, share
     )
 
 
@@ -233,9 +242,9 @@ def totals(values: Numbers, groups: Groups, design: Sampling) -> Domains:
         matrix = design.spread(design.factor.T @ above, value)
     else:
         matrix = _covariance(design, above, sums.held)
-    effect = np.full(len(value), math.nan)
+    square = np.full(len(value), math.nan)
     return Domains(
-        groups[1], value, matrix, design.freedom_of(sums.held), sums.people.sum(0), effect, design, sums.held, False
+        groups[1], value, matrix, design.freedom_of(sums.held), sums.people.sum(0), square, design, sums.held, False
     )
 
 
@@ -257,9 +266,8 @@ def shares(groups: Groups, design: Sampling) -> Domains:
     else:
         matrix = np.asarray(design.covariance_of_totals((above - value * below) / above.sum(), held[:, 0]))
     every = np.full(len(value), people)
-    effect = _design_effect(np.diag(matrix), value, value, every)
     df = np.repeat(design.freedom_of(held), len(value))
-    return Domains(groups[1], value, matrix, df, every, effect, design, np.tile(held, len(value)), True)
+    return Domains(groups[1], value, matrix, df, every, value, design, np.tile(held, len(value)), True)
 
 
 class _Sums:
@@ -276,7 +284,9 @@ class _Sums:
         place = design.unit[self.inside]
         self.place = place if len(names) == 1 else place * len(names) + code[self.inside]
         counted = (design.weight[self.inside] if replicated else self.weight) > 0
-        self.people = self._table(counted).astype(np.intp)
+        # Counting needs no weights, where everybody has one.
+        seen = self.place if counted.all() else self.place[counted]
+        self.people = np.bincount(seen, minlength=self.shape[0] * self.shape[1]).reshape(self.shape)
 
     @property
     def held(self) -> Marks:
@@ -307,13 +317,6 @@ def _covariance(design: Any, totals: Numbers, held: Marks) -> Numbers:
     joint = design.covariance_of_totals(totals, held.any(axis=1))
     scale = np.sqrt(own / np.where(np.diag(joint) > 0, np.diag(joint), 1.0))
     return np.asarray(joint * np.outer(scale, scale))
-
-
-def _design_effect(variance: Numbers, mean: Numbers, square: Numbers, people: Codes) -> Numbers:
-    """Variance over that of a simple random sample with replacement; missing where nobody differs."""
-    spread = square - mean**2
-    known = (spread > 1e-14 * np.abs(square)) & (people > 1)
-    return np.where(known, variance * (people - 1) / np.where(known, spread, 1.0), math.nan)
 
 
 __all__ = ["Domains", "Estimate", "Groups", "groups_of", "ratios", "shares", "totals"]
