@@ -107,6 +107,14 @@ def test_each_way_to_standard_errors_reaches_the_design() -> None:
         replicated(design, **(Variance.model_validate(fields).resampling or {}))
 
 
+def test_a_label_that_would_run_into_the_numbers_of_the_forest_plot_is_refused() -> None:
+    fields = plan().model_dump(by_alias=True, exclude_none=True)
+    with pytest.raises(ValueError, match="at most 60 characters"):
+        Plan.model_validate(
+            {**fields, "label": "Standard errors from 500 bootstrap replicates, every model fitted again"}
+        )
+
+
 def test_weighted_complete_cases_take_no_replicates() -> None:
     fields = plan(missing="weighted", response=["age"]).model_dump(by_alias=True, exclude_none=True)
     with pytest.raises(ValueError, match="linearised"):

@@ -221,7 +221,8 @@ class Plan(Closed):
     estimand: Estimand = Estimand()
     gate: Gate
     variance: Variance = Variance()
-    label: str | None = None
+    # Longer ones would run into the numbers beside them in the forest plot.
+    label: str | None = Field(None, max_length=60)
     description_only: bool = False
 
     @model_validator(mode="after")
