@@ -12,6 +12,7 @@ import pytest
 from backpain.design import Design, replicated
 from backpain.estimate import estimate
 from backpain.impute import pool
+from backpain.regression import design_matrix
 from backpain.spec import DeclarationError, Plan, imputing_jobs, load_protocol, load_survey, plan_of
 from backpain.spec.analysis import Assignment, Variance
 from backpain.trials import convergence, impute_trial, joined
@@ -113,6 +114,26 @@ def test_a_label_that_would_run_into_the_numbers_of_the_forest_plot_is_refused()
         Plan.model_validate(
             {**fields, "label": "Standard errors from 500 bootstrap replicates, every model fitted again"}
         )
+
+
+def test_interactions_and_restricted_cubic_splines_reach_the_models() -> None:
+    spline = {"variable": "age", "as": "restricted-cubic-spline", "knots": 5}
+    chosen = plan(confounders=[spline, "sex", "education"], interactions=[["sex", "education"]])
+    everyone = people()[lambda frame: frame["complete"]].reset_index(drop=True)
+    _, columns = design_matrix(everyone, chosen.assignment.terms)
+    assert sum("age" in column for column in columns) == 4
+    assert any("sex" in column and "education" in column for column in columns)
+    rows = estimate(everyone, chosen.assignment.terms, estimators=["weighting"])
+    assert rows["converged"].all()
+    with pytest.raises(ValueError, match="income is no confounder; name it among them first"):
+        plan(confounders=["age"], interactions=[["age", "income"]])
+    with pytest.raises(ValueError, match="less than or equal to 7"):
+        plan(confounders=[{**spline, "knots": 9}])
+
+
+def test_interactions_stand_in_the_imputation_models_too() -> None:
+    chosen = plan(**IMPUTED, interactions=[["sex", "education"]])
+    assert ("sex", "education") in imputation_plan(people(), chosen).products
 
 
 def test_weighted_complete_cases_take_no_replicates() -> None:

@@ -35,11 +35,23 @@ class Variable(Closed):
 
 
 class Term(Closed):
-    """A confounder and the form in which it enters the models; a bare name is a category or a straight line."""
+    """A confounder and the form in which it enters the models; a bare name is a category or a straight line.
+
+    `spline` is natural with `df` columns; `restricted-cubic-spline` has 3 to 7 `knots` where Harrell puts them.
+    """
 
     variable: str
-    as_: Literal["linear", "spline", "square-root", "log1p"] = Field("linear", alias="as")
+    as_: Literal["linear", "spline", "restricted-cubic-spline", "square-root", "log1p"] = Field("linear", alias="as")
     df: int = 4
+    knots: int = Field(4, ge=3, le=7)
+
+    @property
+    def term(self) -> str | dict[str, Any]:
+        """As `regression.coding_of` takes it."""
+        if self.as_ == "linear":
+            return self.variable
+        size = {"knots": self.knots} if self.as_ == "restricted-cubic-spline" else {"df": self.df}
+        return {"variable": self.variable, "as": self.as_.replace("restricted-cubic-", "restricted cubic "), **size}
 
 
 class Treatment(Closed):
@@ -89,9 +101,11 @@ class Assignment(Closed):
 
     `missing` says what is done about people who lack one: left out (`complete-case`), `imputed` as `imputation`
     says, or left out with the others weighted up by `response`, the terms of the model of who lacks none.
+    `interactions` are pairs of confounders whose product enters too.
     """
 
     confounders: list[Term]
+    interactions: list[tuple[str, str]] = Field(default_factory=list)
     because: str | None = None
     missing: Literal["complete-case", "imputed", "weighted"] = "complete-case"
     imputation: Imputation | None = None
@@ -100,6 +114,9 @@ class Assignment(Closed):
 
     @model_validator(mode="after")
     def _as_declared(self) -> Assignment:
+        strays = [name for pair in self.interactions for name in pair if name not in self.names]
+        if strays:
+            raise ValueError(f"interactions: {', '.join(strays)} is no confounder; name it among them first")
         for way, key in (("imputed", "imputation"), ("weighted", "response")):
             if (self.missing == way) != (getattr(self, key) is not None):
                 raise ValueError(f"`missing: {way}` and `{key}` go together")
@@ -118,11 +135,9 @@ class Assignment(Closed):
 
     @property
     def terms(self) -> list[str | dict[str, Any]]:
-        """The confounders as terms of a model."""
-        return [
-            t.variable if t.as_ == "linear" else {"variable": t.variable, "as": t.as_, "df": t.df}
-            for t in self.confounders
-        ]
+        """The confounders as terms of a model, and their interactions."""
+        pairs: list[str | dict[str, Any]] = [{"interaction": list(pair)} for pair in self.interactions]
+        return [*(term.term for term in self.confounders), *pairs]
 
 
 class FollowUp(Closed):

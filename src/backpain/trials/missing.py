@@ -85,7 +85,11 @@ def imputation_plan(people: pd.DataFrame, plan: Plan) -> ImputationPlan:
         outcome="event",
         treatment="treated",
         # ASSUME: numbers enter the imputation models as they enter the analysis, or as straight lines.
-        predictors=(*(term for term in plan.assignment.terms if term != "panel"), *declared.helped_by),
+        predictors=(
+            *(term.term for term in plan.assignment.confounders if term.variable != "panel"),
+            *declared.helped_by,
+        ),
+        products=tuple(pair for pair in plan.assignment.interactions if "panel" not in pair),
         never=tuple(name for tests in plan.eligibility.values() for name in tests),
         design_effects=declared.design_effects,
         panel="panel" if panels else None,
