@@ -268,9 +268,16 @@ def conceal(results: Mapping[str, pd.DataFrame], smallest: int) -> dict[str, pd.
 
 
 def hide_matched(diagnostics: pd.DataFrame, flow: pd.DataFrame, smallest: int) -> pd.DataFrame:
-    """Empty the shares of the matched where the matched or the lost are few: one of the two tells the other."""
+    """Empty the shares of the matched where the matched or the lost are few: one of the two tells the other.
+
+    And the size of the smaller arm, where the flow withholds how many were followed.
+    """
     if "people" not in diagnostics:
         return diagnostics
+    withheld = flow[flow["kind"].isin(["followed", "lost", "arm"]) & flow["remaining"].isna()]
+    scopes = pd.MultiIndex.from_frame(diagnostics[SCOPE]).isin(pd.MultiIndex.from_frame(withheld[SCOPE]))
+    size = (diagnostics["check"] == "smallest_arm") & scopes
+    diagnostics = diagnostics.assign(value=diagnostics["value"].mask(size))
     lost = flow[flow["kind"] == "lost"]
     hidden = lost[lost["remaining"].isna()]
     few = {(*(row[name] for name in SCOPE), str(row["box"]).split(": ")[0]) for row in hidden.to_dict("records")}
