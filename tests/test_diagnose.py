@@ -30,6 +30,11 @@ from backpain.diagnose import (
     weight_summary,
     weighted_percentile,
 )
+from backpain.nuisance import fit_nuisance
+from backpain.regression import survey_regression
+from backpain.spec import load_protocol
+from backpain.spec.analysis import Assignment
+from backpain.trials.diagnosing import products
 
 ROOT = Path(__file__).parents[1]
 THRESHOLDS = {"largest_smd": 0.1, "least_overlap": 0.8, "smallest_arm": 50}
@@ -502,6 +507,48 @@ def test_a_gate_with_other_thresholds_is_refused() -> None:
     people = two_by_two()
     with pytest.raises(ValueError, match="declare exactly largest_smd, least_overlap, smallest_arm"):
         checks_of(people, true_propensity(people), {"largest_smd": 0.1})
+
+
+def by_conditions(changed: bool, people: int = 1200) -> pd.DataFrame:
+    """Treatment halves the odds of the event; or raises them with the condition and lowers them without."""
+    rng = np.random.default_rng(11)
+    frame = pd.DataFrame({"treated": rng.random(people) < 0.5, "condition": rng.choice(["no", "yes"], people)})
+    effect = np.where(frame["condition"] == "yes", 1.2, -1.2) if changed else -0.7
+    chance = 1 / (1 + np.exp(1 - 0.8 * (frame["condition"] == "yes") - effect * frame["treated"]))
+    event = pd.array(rng.random(people) < chance, dtype="boolean")
+    followed = rng.random(people) < 0.9
+    event[~followed] = pd.NA
+    return frame.assign(
+        followed=followed, event=event, weight=1.0, stratum=np.arange(people) % 10, psu=np.arange(people) % 40
+    )
+
+
+@pytest.mark.parametrize(("changed", "low", "high"), [(False, 0.05, 1), (True, 0, 1e-6)])
+def test_a_confounder_that_changes_what_treatment_does_is_told_by_the_products(
+    changed: bool, low: float, high: float
+) -> None:
+    people = by_conditions(changed)
+    plan = load_protocol("treatment-landmark").model_copy(
+        update={"assignment": Assignment(confounders=[{"variable": "condition"}])}
+    )
+    rows = products(people, plan, fit_nuisance(people, ["condition"]))
+    assert rows["check"].tolist() == ["p_treatment_by_confounders"]
+    assert low < rows["value"].iloc[0] < high
+    assert rows["threshold"].isna().all()
+    # Anyone can have the same from the model itself: one product, so the test is that of its coefficient.
+    weight = np.where(people["followed"], 1 / fit_nuisance(people, ["condition"]).retention, 1.0)
+    kept = people[people["followed"]].assign(weight=weight[people["followed"]]).astype({"event": bool})
+    terms = ["treated", "condition", {"interaction": ["treated", "condition"]}]
+    model = survey_regression(kept, "event", terms, Design.of(kept))
+    assert rows["value"].iloc[0] == pytest.approx(model.working_likelihood_ratio("treated x condition").p, rel=1e-6)
+
+
+def test_products_that_the_design_is_too_small_for_have_no_test() -> None:
+    people = by_conditions(True).assign(stratum=0, psu=0)
+    plan = load_protocol("treatment-landmark").model_copy(
+        update={"assignment": Assignment(confounders=[{"variable": "condition"}])}
+    )
+    assert products(people, plan, fit_nuisance(people, ["condition"]))["value"].isna().all()
 
 
 # What the documents say

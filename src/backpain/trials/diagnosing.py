@@ -11,6 +11,7 @@ from backpain.cohort import skeleton_of
 from backpain.design import Design
 from backpain.diagnose import balance, checks, diagnostics, missingness, overlap, table_one
 from backpain.nuisance import Nuisance, fit_nuisance
+from backpain.regression import INTERCEPT, survey_regression
 from backpain.spec import Plan, Protocol, Survey
 from backpain.trials.estimating import NOTHING
 from backpain.trials.missing import handle, imputed
@@ -67,7 +68,11 @@ def diagnose_trial(
         parts = _averaged([look for look in looks if look is not None], handled.sets, plan)
         if name == "main":
             # Of the declared analysis alone: the shares of a few people more or less would give those few away.
-            parts["diagnostics"] = pd.concat([parts["diagnostics"], _seen_again(handled.whole)], ignore_index=True)
+            told = [parts["diagnostics"], _seen_again(handled.whole)]
+            if len(handled.sets) == 1 and plan.assignment.confounders and looks[0] is not None:
+                mine = skeleton_of(skeleton, plan, survey)
+                told.append(products(handled.sets[0], plan, looks[0].nuisance, mine, survey.design.lonely))
+            parts["diagnostics"] = pd.concat(told, ignore_index=True)
         for kind, frame in parts.items():
             found[kind].append(headed(frame, survey, protocol, name))
     everyone = participants[participants["variation"] == "main"]
@@ -79,6 +84,32 @@ def diagnose_trial(
         table1=headed(described, survey, protocol, "main"),
         missingness=headed(lacking, survey, protocol, "main"),
     )
+
+
+def products(
+    people: pd.DataFrame, plan: Plan, nuisance: Nuisance, skeleton: pd.DataFrame | None = None, lonely: str = "adjust"
+) -> pd.DataFrame:
+    """Whether the confounders change what treatment does, in a logistic model of the outcome: one row without threshold.
+
+    The p-value of Rao and Scott's working likelihood ratio of all products of treatment and confounders, among the
+    followed, under the survey weight over the chance of being followed; that chance is taken as known. Missing where
+    the model cannot be fitted or the design is too small for the test. It informs on standardisation by one model without
+    the products; a large p-value does not say that there are none.
+    """
+    names = plan.assignment.names
+    terms = [*plan.assignment.terms, *({"interaction": ["treated", name]} for name in names)]
+    followed = people["followed"].to_numpy(dtype=bool)
+    weight = people["weight"].to_numpy(dtype=float) / np.where(followed, nuisance.retention, 1.0)
+    whole = people.assign(weight=weight, event=people["event"].astype("boolean").fillna(False).astype(bool))
+    design = Design.of(whole, skeleton=skeleton, lonely=lonely)
+    try:
+        model = survey_regression(whole, "event", ["treated", *terms], design, domain=followed)
+        groups = [name for name in model.coding.groups if name not in (INTERCEPT, "treated", *names)]
+        value = model.working_likelihood_ratio(groups).p if model.converged else np.nan
+    except ValueError:
+        # Too few degrees of freedom, or a level that nobody followed has: there is no test.
+        value = np.nan
+    return checks({"p_treatment_by_confounders": value}, {})
 
 
 @dataclass(frozen=True)
