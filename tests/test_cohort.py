@@ -150,4 +150,4 @@ def test_the_domain_of_an_association_is_marked_and_nobody_with_weight_is_cut_ou
     assert marked["person"].tolist() == ["a", "b", "c", "d", "e", "g"]
     assert marked["in_domain"].tolist() == [True, True, True, False, True, False]
     assert flow.set_index("box").loc["taken: back pain", "remaining"] == 1
-    assert len(skeleton(people)) == 2
+    assert len(skeleton(people, load_survey("small"))) == 2

@@ -531,7 +531,7 @@ def test_a_confounder_that_changes_what_treatment_does_is_told_by_the_products(
     plan = load_protocol("treatment-landmark").model_copy(
         update={"assignment": Assignment(confounders=[{"variable": "condition"}])}
     )
-    rows = products(people, plan, fit_nuisance(people, ["condition"]))
+    rows = products(people, plan, fit_nuisance(people, ["condition"]), Design.of(people))
     assert rows["check"].tolist() == ["p_treatment_by_confounders"]
     assert low < rows["value"].iloc[0] < high
     assert rows["threshold"].isna().all()
@@ -548,7 +548,7 @@ def test_products_that_the_design_is_too_small_for_have_no_test() -> None:
     plan = load_protocol("treatment-landmark").model_copy(
         update={"assignment": Assignment(confounders=[{"variable": "condition"}])}
     )
-    assert products(people, plan, fit_nuisance(people, ["condition"]))["value"].isna().all()
+    assert products(people, plan, fit_nuisance(people, ["condition"]), Design.of(people))["value"].isna().all()
 
 
 # What the documents say

@@ -159,7 +159,7 @@ def _design(base: pd.DataFrame, survey: Survey) -> list[dict[str, Any]]:
     """Strata and PSUs are complete, and the same in all rows of a person and wave; so are the weights."""
     rows = []
     key = ["wave", *key_of(survey, survey.base)]
-    for column in [survey.design.strata, survey.design.cluster, *survey.design.weights.values()]:
+    for column in survey.design.columns:
         blank = int(base[column].isna().sum())
         if blank:
             raise ValueError(

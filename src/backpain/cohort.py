@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from backpain.harmonise import judge
+from backpain.sampling import places, weighed
 from backpain.spec import Association, Plan, Protocol, Survey, variations
 from backpain.spec.variation import panels_of
 
@@ -21,13 +22,14 @@ class Trial:
     Attributes
     ----------
     participants : DataFrame
-        One row per person and variation: variation, person, stratum, psu, weight, treated, followed, complete (no
-        confounder missing), event (missing for the lost), seen_by (how the person was found in the follow-up wave),
-        and every variable used, as measured at baseline.
+        One row per person and variation: variation, person, stratum, psu and the columns of further stages, weight and
+        its replicates where the survey gives them, treated, followed, complete (no confounder missing), event (missing
+        for the lost), seen_by (how the person was found in the follow-up wave), and every variable used, as measured
+        at baseline.
     flow : DataFrame
         Who was left out, box by box: survey, analysis, variation, step, box, remaining, left_out, kind.
     skeleton : DataFrame
-        Every stratum and PSU of the survey at baseline ([panel,] stratum, psu), so that no domain loses a PSU.
+        Every stratum, PSU and further unit of the survey at baseline, so that no domain loses one.
     """
 
     participants: pd.DataFrame
@@ -63,17 +65,17 @@ class _Flow:
         return pd.DataFrame(self.rows, columns=FLOW).astype({"left_out": "Int64"})
 
 
-def skeleton(people: pd.DataFrame) -> pd.DataFrame:
-    """Every stratum and PSU that the survey has at baseline, panel by panel where there are panels."""
+def skeleton(people: pd.DataFrame, survey: Survey) -> pd.DataFrame:
+    """Every stratum, PSU and further unit that the survey has at baseline, panel by panel where there are panels."""
     first = people[people["order"] == 0]
-    columns = [column for column in ("panel", "stratum", "psu") if column in first]
+    columns = [*(["panel"] if "panel" in first else []), *places(survey)]
     return first[columns].drop_duplicates().sort_values(columns, ignore_index=True)
 
 
 def skeleton_of(pairs: pd.DataFrame, plan: Plan, survey: Survey) -> pd.DataFrame:
     """The strata and PSUs of the panels that take part in a plan; panels share them, so each counts once."""
     panels = panels_of(plan, survey)
-    return (pairs[pairs["panel"].isin(panels)] if panels else pairs)[["stratum", "psu"]].drop_duplicates()
+    return (pairs[pairs["panel"].isin(panels)] if panels else pairs)[places(survey)].drop_duplicates()
 
 
 def emulate(people: pd.DataFrame, protocol: Protocol, survey: Survey) -> Trial:
@@ -102,9 +104,7 @@ def emulate(people: pd.DataFrame, protocol: Protocol, survey: Survey) -> Trial:
     used = {name for _, plan in planned for name in (*plan.assignment.names, *plan.assignment.helpers)}
     used |= set(protocol.table_one)
     columns = [
-        "stratum",
-        "psu",
-        "weight",
+        *(name for name in places(survey) if name != "person"),
         "treated",
         "followed",
         "complete",
@@ -115,14 +115,22 @@ def emulate(people: pd.DataFrame, protocol: Protocol, survey: Survey) -> Trial:
     columns += ["panel"] if "panel" in baseline else []
     participants, flows = [], []
     for name, plan in planned:
-        chosen, flow = _variation(baseline, later, plan, _Flow(survey.name, protocol.name, name), survey)
-        participants.append(chosen[columns].assign(variation=name).reset_index())
+        started = _Flow(survey.name, protocol.name, name)
+        chosen, flow = _variation(baseline, later, plan, started, survey, columns)
+        participants.append(chosen.assign(variation=name).reset_index())
         flows.append(flow)
-    return Trial(pd.concat(participants, ignore_index=True), pd.concat(flows, ignore_index=True), skeleton(people))
+    return Trial(
+        pd.concat(participants, ignore_index=True), pd.concat(flows, ignore_index=True), skeleton(people, survey)
+    )
 
 
 def _variation(
-    baseline: pd.DataFrame, later: dict[int, pd.DataFrame], plan: Plan, flow: _Flow, survey: Survey
+    baseline: pd.DataFrame,
+    later: dict[int, pd.DataFrame],
+    plan: Plan,
+    flow: _Flow,
+    survey: Survey,
+    columns: list[str],
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     chosen = _start(baseline, plan, flow, survey)
     for box, tests in plan.eligibility.items():
@@ -131,8 +139,8 @@ def _variation(
             if not known.all():
                 chosen = flow.keep(chosen, known, f"{box}: known")
             chosen = flow.keep(chosen, judge(chosen[name], test), box)
-    weight = "weight_" + survey.rarest_weight(plan.variables() - {"panel"})
-    chosen = flow.keep(chosen, chosen[weight] > 0, "survey weight above zero")
+    component = survey.rarest_weight(plan.variables() - {"panel"})
+    chosen = flow.keep(chosen, chosen[f"weight_{component}"] > 0, "survey weight above zero")
     arms = chosen[plan.treatment.variable]
     in_arm = arms.isin([*plan.treatment.treated, *plan.treatment.untreated])
     if not in_arm.all():
@@ -142,16 +150,16 @@ def _variation(
         raise ValueError(f"{flow.head}: nobody is left after the box «{last}»; widen the eligibility of this variation")
     complete = chosen[[name for name in plan.assignment.names if name != "panel"]].notna().all(axis=1)
     panels = len(panels_of(plan, survey)) or 1
+    # ASSUME: each panel represents the population; pooled, the panels together represent it once.
+    weights = weighed(chosen, survey, component, chosen["scale"] / panels)
     chosen = chosen.assign(
-        # ASSUME: each panel represents the population; pooled, the panels together represent it once.
-        weight=chosen[weight] * chosen["scale"] / panels,
         treated=chosen[plan.treatment.variable].isin(plan.treatment.treated),
         complete=complete,
         **({"panel": _panel(chosen, survey)} if "panel" in chosen else {}),
     )
     chosen = chosen.assign(**_follow(chosen, later, plan))
     flow_of_arms(chosen, plan, flow)
-    return chosen, flow.frame()
+    return pd.concat([chosen[columns], weights], axis=1), flow.frame()
 
 
 def _panel(chosen: pd.DataFrame, survey: Survey) -> pd.Series:
@@ -207,12 +215,13 @@ def domain_of(people: pd.DataFrame, association: Association, survey: Survey) ->
     Returns
     -------
     people : DataFrame
-        Everyone with a weight, with `weight`, `in_domain` and `outcome` (nullable boolean).
+        Everyone with a weight, with `weight`, its replicates, `in_domain` and `outcome` (nullable boolean).
     flow : DataFrame
         The boxes.
     """
     flow = _Flow(survey.name, association.name, "main")
-    weight = "weight_" + survey.rarest_weight(association.variables() - {"panel"})
+    component = survey.rarest_weight(association.variables() - {"panel"})
+    weight = f"weight_{component}"
     flow.add("people in the survey", len(people), None, "start")
     kept = people
     for box, tests in association.domain.items():
@@ -233,7 +242,7 @@ def domain_of(people: pd.DataFrame, association: Association, survey: Survey) ->
     marked = people[people[weight] > 0]
     return (
         marked.assign(
-            weight=marked[weight],
+            **weighed(marked, survey, component),
             in_domain=marked.index.isin(kept.index),
             outcome=judge(marked[association.outcome.variable], association.outcome.event),
         ),

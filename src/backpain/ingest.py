@@ -116,8 +116,7 @@ def columns_read(survey: Survey) -> dict[str, set[str]]:
     needed: dict[str, set[str]] = {name: set() for name in [*survey.files, *survey.lookups]}
     for name, file in survey.files.items():
         needed[name] |= set(survey.person if file.key is None else file.key) - {"panel"}
-    design = {survey.design.strata, survey.design.cluster, *survey.design.weights.values()}
-    needed[survey.base] |= design | ({survey.waves.panel} if survey.waves.panel else set())
+    needed[survey.base] |= set(survey.design.columns) | ({survey.waves.panel} if survey.waves.panel else set())
     for mapping in survey.variables.values():
         for name, columns, _ in mapping.uses():
             needed[name] |= set(columns)

@@ -14,5 +14,5 @@ people = pd.read_parquet(snakemake.input.people)
 
 marked, flow = domain_of(people, association, survey)
 
-csv(associate_survey(marked, skeleton(people), association, survey), snakemake.output.estimates)
+csv(associate_survey(marked, skeleton(people, survey), association, survey), snakemake.output.estimates)
 csv(flow, snakemake.output.flow)

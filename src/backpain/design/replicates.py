@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from backpain.design.sample import members_of
+from backpain.design.sample import members_of, positive
 from backpain.design.stages import Codes, Marks, Numbers, grouped
 
 # Weights below this share of the largest count as none when the rank of replicate weights is found (as in R).
@@ -64,6 +64,11 @@ class Replicated:
     def members(self, domain: ArrayLike | None = None) -> Marks:
         """(people,) who is in the domain; None is everyone. Raises as `Design.members`."""
         return members_of(domain, len(self.weight))
+
+    def times(self, factor: ArrayLike) -> Replicated:
+        """The same people with each weight, in every replicate, times a positive number of their own."""
+        values = positive(factor, len(self.weight))
+        return replace(self, weight=self.weight * values, base=self.base * values)
 
     def degrees_of_freedom_in(self, domain: ArrayLike | None = None) -> int:
         """Rank of the replicate weights of the domain's members, less 1 (R's `degf` of a subset)."""

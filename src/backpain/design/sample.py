@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -146,6 +146,10 @@ class Design:
         """PSUs less strata of the whole survey."""
         return len(self.psu_stratum) - len(self.strata)
 
+    def times(self, factor: ArrayLike) -> Design:
+        """The same people with each weight times a positive number of their own."""
+        return replace(self, weight=self.weight * positive(factor, len(self.weight)))
+
     def degrees_of_freedom_in(self, domain: ArrayLike | None = None) -> int:
         """PSUs less strata that hold a domain member of positive weight (NCHS; R's `degf` of a subset)."""
         members = self.members(domain) & (self.weight > 0)
@@ -209,6 +213,14 @@ class Design:
         if not np.isfinite(values).all():
             raise ValueError("influence: some values are missing or infinite; give 0 to people outside the domain")
         return values
+
+
+def positive(factor: ArrayLike, people: int) -> Numbers:
+    """(people,) what weights are multiplied by, checked."""
+    values = np.asarray(factor, dtype=float)
+    if values.shape != (people,) or not (np.isfinite(values) & (values > 0)).all():
+        raise ValueError(f"times: give a positive number for each of {people} people")
+    return values
 
 
 def members_of(domain: ArrayLike | None, people: int) -> Marks:
@@ -329,4 +341,4 @@ def _weights(frame: pd.DataFrame, column: str) -> Numbers:
     return weight
 
 
-__all__ = ["LONELY", "Design", "Drawn", "members_of"]
+__all__ = ["LONELY", "Design", "Drawn", "members_of", "positive"]

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from backpain.design import Design, means, proportions
+from backpain.design import Design, Sampling, means, proportions
 from backpain.diagnose.arms import (
     ARMS,
     Column,
@@ -39,7 +39,7 @@ def table_columns(participants: pd.DataFrame, name: str, kinds: Mapping[str, str
     return [*columns, missing] if missing.values.any() else columns
 
 
-def arm_rows(column: Column, treated: Marks, design: Design) -> dict[str, dict[str, Any]]:
+def arm_rows(column: Column, treated: Marks, design: Sampling) -> dict[str, dict[str, Any]]:
     """People, weighted share or mean, interval and NCHS verdict of each arm, among those with a known value."""
     known = ~np.isnan(column.values)
     share = column.kind == "category" or column.level == MISSING
@@ -68,7 +68,7 @@ def table_one(
     participants: pd.DataFrame,
     variables: Sequence[str],
     kinds: Mapping[str, str] | None = None,
-    design: Design | None = None,
+    design: Sampling | None = None,
 ) -> pd.DataFrame:
     """The participants at baseline, by arm.
 

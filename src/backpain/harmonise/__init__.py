@@ -11,6 +11,7 @@ from backpain.harmonise.people import gather
 from backpain.harmonise.pooling import pool
 from backpain.harmonise.published import compare, published, unexplained
 from backpain.ingest import Tables
+from backpain.sampling import places
 from backpain.spec import Mapping, Survey, Variable
 
 __all__ = ["Harmonised", "compare", "harmonise", "judge", "matrix", "pool", "published", "unexplained"]
@@ -23,8 +24,9 @@ class Harmonised:
     Attributes
     ----------
     people : DataFrame
-        One row per person and wave: person, panel (panels only), wave, order, seen_by, stratum, psu, scale,
-        weight_<component>, link_<file>, and every declared variable as a categorical or a number.
+        One row per person and wave: person, panel (panels only), wave, order, seen_by, stratum, psu and the columns of
+        further stages, scale, weight_<component>, replicate_<component>_<n>, link_<file>, and every declared variable as
+        a categorical or a number.
     not_followed : int
         People of waves or panels that the declaration leaves out.
     """
@@ -54,8 +56,8 @@ def harmonise(tables: Tables, survey: Survey, variables: dict[str, Variable]) ->
     kept = [
         column
         for column in people.frame.columns
-        if column in ("person", "panel", "wave", "order", "seen_by", "stratum", "psu", "scale")
-        or column.startswith(("weight_", "link_"))
+        if column in ("person", "panel", "wave", "order", "seen_by", "scale", *places(survey))
+        or column.startswith(("weight_", "replicate_", "link_"))
     ]
     frame = pd.concat([people.frame[kept], pd.DataFrame(made, index=people.frame.index)], axis=1)
     return Harmonised(frame, people.not_followed)

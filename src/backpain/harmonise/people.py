@@ -10,6 +10,7 @@ import pandas as pd
 
 from backpain.clean import key_of
 from backpain.ingest import Tables
+from backpain.sampling import placed
 from backpain.spec import Link, Survey
 
 
@@ -21,8 +22,8 @@ class People:
     ----------
     frame : DataFrame
         One row per person and wave: person (text), the key columns, panel, wave, order (0 for the first wave),
-        stratum, psu, weight_<component>, scale, seen_by (record or match) and link_<file>
-        (linked, ambiguous, unmatched).
+        stratum, psu and the columns of further stages, weight_<component>, replicate_<component>_<n>, scale, seen_by
+        (record or match) and link_<file> (linked, ambiguous, unmatched).
     linked : dict of DataFrame
         For each file joined by a link, its columns aligned with the rows of `frame`.
     not_followed : int
@@ -49,19 +50,13 @@ def gather(tables: Tables, survey: Survey) -> People:
 
 def _base(table: pd.DataFrame, survey: Survey) -> tuple[pd.DataFrame, int]:
     key = key_of(survey, survey.base)
-    design = survey.design
-    named = {design.strata: "stratum", design.cluster: "psu"}
-    weights = {column: f"weight_{name}" for name, column in design.weights.items()}
+    weights = survey.design.weights.values()
     joining = [column for link in survey.links if link.to == survey.base for column in link.by if column not in weights]
-    columns = list(dict.fromkeys(["wave", *key, *joining, *named, *weights]))
+    columns = list(dict.fromkeys(["wave", *key, *joining, *survey.design.columns]))
     rows = table[columns].drop_duplicates(["wave", *key], ignore_index=True)
-    people = pd.DataFrame(
-        {
-            **{name: rows[name] for name in ["wave", *key, *joining]},
-            "person": _name(rows, key),
-            **{new: rows[old] for old, new in {**named, **weights}.items()},
-        }
-    )
+    person = _name(rows, key)
+    people = rows[list(dict.fromkeys(["wave", *key, *joining]))].assign(person=person)
+    people = pd.concat([people, placed(rows, person, survey)], axis=1)
     if survey.waves.panel is not None:
         people = people.assign(panel=people[survey.waves.panel].astype(int))
     people = people.assign(order=_order(people, survey), seen_by="record", scale=_scale(people, survey))
@@ -171,7 +166,7 @@ def _seek_again(
         order=base.loc[found["row"], "order"].to_numpy() + 1,
         seen_by="match",
     )
-    again = again.assign(**{column: np.nan for column in again.columns if column.startswith("weight_")})
+    again = again.assign(**{column: np.nan for column in again.columns if column.startswith(("weight_", "replicate_"))})
     both = pd.concat([base, again], ignore_index=True)
     return both, pd.concat([linked, _take(table, found["position"].to_numpy(float))], ignore_index=True)
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 
+from backpain.sampling import places
 from backpain.spec import Survey
 
 
@@ -34,10 +35,14 @@ def pool(people: Mapping[str, pd.DataFrame], survey: Survey, members: Mapping[st
         period = members[name].period
         share = (period.length if period is not None else 0.0) / survey.period.length
         weights = [column for column in frame if str(column).startswith("weight_")]
-        kept = ["person", "wave", "order", "seen_by", "stratum", "psu", "scale", *weights, *answered]
+        kept = list(
+            dict.fromkeys(["person", "wave", "order", "seen_by", *places(survey), "scale", *weights, *answered])
+        )
         part = frame[kept].assign(**{column: frame[column] * share for column in weights})
         if survey.pool.strata == "separate":
-            part = part.assign(stratum=name + " " + part["stratum"].astype(str))
+            # PSUs that are not numbered anew in each stratum would stand in strata of two members.
+            apart = ["stratum"] if survey.design.nested else ["stratum", "psu"]
+            part = part.assign(**{column: name + " " + part[column].astype(str) for column in apart})
         parts.append(part)
     _refuse_shared(dict(zip(people, parts, strict=True)), survey)
     return pd.concat(parts, ignore_index=True)

@@ -7,9 +7,10 @@ from typing import Any
 import pandas as pd
 
 from backpain.clean import holds, meets
-from backpain.design import Design, proportion
+from backpain.design import proportion
 from backpain.harmonise.mapping import judge
 from backpain.ingest import Tables
+from backpain.sampling import sampled, weighed
 from backpain.spec import Published, Survey, split
 
 COLUMNS = ["survey", "quantity", "expected", "computed", "within", "status", "reason", "source"]
@@ -39,9 +40,9 @@ def _interval(figure: Published, people: pd.DataFrame, survey: Survey) -> dict[s
     """The design-based interval of a weighted share, whose people are a domain of the survey and no subset."""
     if survey.kind != "cross-section":
         return {}
-    weight = f"weight_{figure.weight or next(iter(survey.design.weights))}"
-    everyone = people[people[weight] > 0]
-    design = Design.of(everyone, weight=weight, lonely=survey.design.lonely)
+    component = figure.weight or next(iter(survey.design.weights))
+    everyone = people[people[f"weight_{component}"] > 0]
+    design = sampled(everyone.assign(**weighed(everyone, survey, component)), survey)
     among = _meet(everyone, figure.among)
     found = proportion(among & _meet(everyone, figure.share or {}), design, among)
     return {"low": 100 * found.low, "high": 100 * found.high, "people": found.people, "df": found.df}

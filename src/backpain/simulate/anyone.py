@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from backpain.simulate.drawn import drawn
 from backpain.spec import Survey
 
 STRATA = 20
@@ -39,6 +40,7 @@ def anyone(survey: Survey, people: int, rng: np.random.Generator) -> pd.DataFram
             **{f"link_{link.add}": "linked" for link in survey.links if link.to is not None},
         }
     )
+    person = drawn(person, survey, rng)
     last = max(len(waves) for waves in panels.values())
     orders = range(last) if survey.waves.panels or survey.kind == "panel" else range(1)
     frames = []

@@ -10,6 +10,7 @@ import pandas as pd
 
 from backpain.clean import key_of
 from backpain.harmonise import judge
+from backpain.sampling import held
 from backpain.simulate.answers import column_for, columns_of, invent
 from backpain.simulate.giving import Given, Giver
 from backpain.simulate.raw import Raw, raw_tables
@@ -224,9 +225,7 @@ class _Maker:
                     else:
                         columns[column] = _identity(self.survey, column, _number(person))
         if file == self.survey.base:
-            columns |= {design.strata: people["stratum"].take(owner).to_numpy()}
-            columns |= {design.cluster: people["psu"].take(owner).to_numpy()}
-            columns |= {c: people[f"weight_{n}"].take(owner).to_numpy() for n, c in design.weights.items()}
+            columns |= {name: each.take(owner).to_numpy() for name, each in held(people, self.survey).items()}
             if self.survey.waves.panel and self.survey.waves.panel not in columns:
                 columns[self.survey.waves.panel] = people["panel"].take(owner).to_numpy(float)
         return _unindexed(columns)

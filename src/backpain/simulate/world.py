@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from backpain.harmonise import judge
+from backpain.simulate.drawn import alike, drawn
 from backpain.spec import Survey, Test, Variable
 from backpain.spec.world import Draw, Predictor, World
 
@@ -164,12 +165,13 @@ def draw_people(survey: Survey, variables: dict[str, Variable], people: int, rng
         raise ValueError(f"surveys/{survey.name}.yaml declares no `world`; without it there is nobody to draw")
     crowd, weight = sample(world, people, rng)
     panel = rng.choice(sorted(survey.waves.panels or {0: []}), size=crowd.size)
-    frames = [_rows(survey, variables, crowd, weight, panel, 0)]
+    frames = [drawn(_rows(survey, variables, crowd, weight, panel, 0), survey, rng)]
     if survey.kind == "panel":
         seen = np.ones(crowd.size, bool)
         if world.seen is not None:
             seen = rng.random(crowd.size) < 1 / (1 + np.exp(-crowd.predict(world.seen)))
-        frames.append(_rows(survey, variables, follow_up(crowd, rng), weight, panel, 1).assign(seen=seen))
+        later = _rows(survey, variables, follow_up(crowd, rng), weight, panel, 1).assign(seen=seen)
+        frames.append(alike(later, frames[0]))
     return pd.concat(frames, ignore_index=True)
 
 

@@ -176,11 +176,12 @@ class Gate(Closed):
 class Variance(Closed):
     """How standard errors are found: linearised with every model carried through, or from replicate weights.
 
-    `bootstrap` (Rao, Wu and Yue) takes `replicates` and a `seed`; `jkn` leaves out one PSU at a time; `brr` and
-    `fay` (with `rho`) need two PSUs in every stratum. Every model is fitted again in every replicate.
+    `given` are those that the survey provides. `bootstrap` (Rao, Wu and Yue) takes `replicates` and a `seed`; `jkn`
+    leaves out one PSU at a time; `brr` and `fay` (with `rho`) need two PSUs in every stratum. Every model is fitted again
+    in every replicate.
     """
 
-    method: Literal["linearised", "bootstrap", "jkn", "brr", "fay"] = "linearised"
+    method: Literal["linearised", "given", "bootstrap", "jkn", "brr", "fay"] = "linearised"
     replicates: int | None = Field(None, ge=2)
     seed: int | None = None
     rho: float | None = Field(None, ge=0, lt=1)
@@ -196,8 +197,8 @@ class Variance(Closed):
 
     @property
     def resampling(self) -> dict[str, Any] | None:
-        """The arguments of `design.replicated`; None for linearisation."""
-        if self.method == "linearised":
+        """The arguments of `design.replicated`; None where no replicates are made here."""
+        if self.method in ("linearised", "given"):
             return None
         told = self.model_dump(exclude_none=True)
         return {"kind": told.pop("method"), **told}

@@ -187,7 +187,34 @@ def _plan(file: str, name: str, plan: Plan, survey: Survey, variables: dict[str,
         problems += _tests(place, "categories of", {variable: codes}, variables)
     if survey.waves.panels is not None and not panels_of(plan, survey):
         problems.append(f"{place}: panels: none of the named panels is one of surveys/{survey.name}.yaml")
+    problems += _variance(place, plan, survey)
     return problems + _universe(place, plan.eligibility.values(), plan.variables(), survey)
+
+
+def _variance(place: str, plan: Plan, survey: Survey) -> list[str]:
+    """Whether the survey tells enough of its design for the variance that a plan declares."""
+    design, method = survey.design, plan.variance.method
+    named = f"surveys/{survey.name}.yaml"
+    problems = []
+    if method == "given":
+        answered = {name for name in plan.variables() if name in survey.variables}
+        component = survey.rarest_weight(answered)
+        if design.replicates is None or component not in design.replicates.columns:
+            problems.append(
+                f"{place}: variance: `method: given`, but {named} declares no replicate weights for the component "
+                f"{component!r}; declare `design > replicates`, or `method: linearised`"
+            )
+    elif design.replicates is not None and design.strata is None and design.cluster is None:
+        problems.append(
+            f"{place}: variance: `method: {method}` needs strata and PSUs, and {named} has replicate weights alone; declare "
+            "`method: given`"
+        )
+    imputation = plan.assignment.imputation
+    if imputation is not None and design.cluster is None and imputation.design_effects == "psu":
+        problems.append(
+            f"{place}: imputation: `design_effects: psu` needs PSUs, which {named} has none of; declare `stratum` or `none`"
+        )
+    return problems
 
 
 def _association(association: Association, survey: Survey, variables: dict[str, Variable]) -> list[str]:

@@ -128,6 +128,13 @@ def _pool_problems(members: list[Survey]) -> list[str]:
             problems.append(f"{member.name} does not say when it was; declare its `period: {{from: ..., to: ...}}`")
         if list(member.design.weights) != list(members[0].design.weights):
             problems.append(f"{member.name} has other weight components than {members[0].name}")
+        if member.design != members[0].design:
+            problems.append(f"{member.name} declares another design than {members[0].name}; members were sampled alike")
+        if member.design.replicates is not None:
+            problems.append(
+                f"{member.name} gives replicate weights, whose replicates were drawn apart from another survey's; pool on "
+                "strata and PSUs, without `replicates`"
+            )
         for other in members[:place]:
             if other.name == member.name:
                 problems.append(f"{member.name} stands there twice; its people would count twice")
@@ -206,6 +213,12 @@ def _survey_problems(survey: Survey) -> list[str]:
     problems: list[str] = []
     if survey.base not in survey.files:
         problems.append(f"base: there is no file {survey.base!r}{nearest(survey.base, survey.files)}")
+    elif (base := survey.files[survey.base]).columns and base.lookup is None:
+        problems += [
+            f"design: {survey.base} declares no column {column!r}{nearest(column, base.columns)}"
+            for column in survey.design.columns
+            if column not in base.columns
+        ]
     for name, file in survey.files.items():
         problems += _file_problems(survey, name, file)
     for name, mapping in survey.variables.items():
@@ -278,7 +291,7 @@ def _mapping_problems(survey: Survey, mapping: Mapping) -> list[str]:
 
 
 def _linked_columns(survey: Survey, file: str) -> set[str]:
-    design = {survey.design.strata, survey.design.cluster, *survey.design.weights.values(), *survey.person}
+    design = {*survey.design.columns, *survey.person}
     return design if file == survey.base else set()
 
 

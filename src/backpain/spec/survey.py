@@ -125,15 +125,109 @@ class File(Closed):
         return {name for name in [self.component, *map(own.get, columns)] if name is not None}
 
 
+class FurtherStage(Closed):
+    """A stage after the first: what was drawn within each unit of the stage before, and out of how many.
+
+    `cluster: null` draws each person; `stratum` are its strata within the units of the stage before; `population` is the
+    column with how many units there were to draw from.
+    """
+
+    cluster: str | None
+    stratum: str | None = None
+    population: str | None = None
+
+
+class GivenReplicates(Closed):
+    """Replicate weights that the agency provides, beside or in place of strata and PSUs.
+
+    `columns` holds `{n}`, which runs from 1 to `count`, for each weight component. They hold `weights`, or `multipliers`
+    of the full-sample weight, or 1 for those in a `half-samples` whose weight doubles. `scale` is what the squared
+    deviation of each replicate counts (one number, or one for each), `df` the degrees of freedom: the survey's
+    documentation gives both.
+    """
+
+    columns: dict[str, str]
+    count: int = Field(ge=2)
+    hold: Literal["weights", "multipliers", "half-samples"] = "weights"
+    scale: float | list[float]
+    centre: Literal["replicates", "estimate"] = "estimate"
+    df: int | None = Field(None, ge=1)
+
+    @model_validator(mode="after")
+    def _as_many_as_counted(self) -> GivenReplicates:
+        for component, name in self.columns.items():
+            if name.count("{n}") != 1:
+                raise ValueError(f"replicates > columns > {component}: write {{n}} once, where the number stands")
+        scales = self.scale if isinstance(self.scale, list) else [self.scale]
+        if isinstance(self.scale, list) and len(scales) != self.count:
+            raise ValueError(f"replicates: {len(scales)} scales for {self.count} replicates")
+        if min(scales) < 0 or max(scales) <= 0:
+            raise ValueError("replicates: `scale` has to be positive; see the survey's documentation")
+        return self
+
+    def named(self, component: str) -> list[str]:
+        """The columns of one weight component, in order."""
+        return [self.columns[component].replace("{n}", str(number)) for number in range(1, self.count + 1)]
+
+
 class SamplingDesign(Closed):
-    """Strata, PSUs and weights. `weights` go from the commonest component to the rarest."""
+    """How people were sampled. `weights` go from the commonest component to the rarest.
+
+    `strata: null` is one stratum; `cluster: null` draws each person. `nested: false` says that PSU numbers do not start
+    anew in each stratum, so that one PSU in two strata is a mistake. `population` is the column with the number of PSUs
+    in the stratum's population: without it PSUs count as drawn with replacement, and stages after them add nothing.
+    """
 
     weights: dict[str, str]
-    strata: str
-    cluster: str
-    nested: Literal[True] = True
+    strata: str | None
+    cluster: str | None
+    nested: bool = True
+    population: str | None = None
+    stages: list[FurtherStage] = Field(default_factory=list)
+    replicates: GivenReplicates | None = None
     lonely: Literal["fail", "remove", "adjust", "average"] = "adjust"
     scaled: Literal["by panel"] | None = None
+
+    @model_validator(mode="after")
+    def _stages_follow(self) -> SamplingDesign:
+        drawn = [self.population, *(stage.population for stage in self.stages)]
+        if any(later is not None and None in drawn[:place] for place, later in enumerate(drawn)):
+            raise ValueError("a stage with `population` needs one at every stage before it: without, it adds nothing")
+        if self.stages and self.cluster is None:
+            raise ValueError("stages: nothing was drawn within a person; name the PSUs by `cluster`")
+        if any(stage.cluster is None for stage in self.stages[:-1]):
+            raise ValueError("stages: nothing was drawn within a person; `cluster: null` stands at the last stage only")
+        if self.replicates is not None and set(self.replicates.columns) - set(self.weights):
+            strays = ", ".join(sorted(set(self.replicates.columns) - set(self.weights)))
+            raise ValueError(f"replicates > columns: {strays}: not among the weights ({', '.join(self.weights)})")
+        return self
+
+    @property
+    def stage_columns(self) -> dict[str, str]:
+        """The agency's columns of the stages, with the names they have among harmonised people."""
+        named = {"stratum": self.strata, "psu": self.cluster, "population": self.population}
+        for place, stage in enumerate(self.stages, 2):
+            named |= {
+                f"unit_{place}": stage.cluster,
+                f"stratum_{place}": stage.stratum,
+                f"population_{place}": stage.population,
+            }
+        return {name: column for name, column in named.items() if column is not None}
+
+    @property
+    def weight_columns(self) -> dict[str, str]:
+        """The agency's weights, replicate weights too, with the names they have among harmonised people."""
+        named = {f"weight_{name}": column for name, column in self.weights.items()}
+        if self.replicates is not None:
+            for component in self.replicates.columns:
+                columns = self.replicates.named(component)
+                named |= {f"replicate_{component}_{place}": column for place, column in enumerate(columns, 1)}
+        return named
+
+    @property
+    def columns(self) -> list[str]:
+        """Every column of the agency's that the design is made of."""
+        return list(dict.fromkeys([*self.stage_columns.values(), *self.weight_columns.values()]))
 
 
 class Period(Closed):

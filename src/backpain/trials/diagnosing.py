@@ -8,10 +8,11 @@ import numpy as np
 import pandas as pd
 
 from backpain.cohort import skeleton_of
-from backpain.design import Design
+from backpain.design import Sampling
 from backpain.diagnose import balance, checks, diagnostics, missingness, overlap, table_one
 from backpain.nuisance import Nuisance, fit_nuisance
 from backpain.regression import INTERCEPT, survey_regression
+from backpain.sampling import sampled
 from backpain.spec import Plan, Protocol, Survey
 from backpain.trials.estimating import NOTHING
 from backpain.trials.missing import handle, imputed
@@ -70,13 +71,13 @@ def diagnose_trial(
             # Of the declared analysis alone: the shares of a few people more or less would give those few away.
             told = [parts["diagnostics"], _seen_again(handled.whole)]
             if len(handled.sets) == 1 and plan.assignment.confounders and looks[0] is not None:
-                mine = skeleton_of(skeleton, plan, survey)
-                told.append(products(handled.sets[0], plan, looks[0].nuisance, mine, survey.design.lonely))
+                sample = sampled(handled.sets[0], survey, skeleton_of(skeleton, plan, survey))
+                told.append(products(handled.sets[0], plan, looks[0].nuisance, sample))
             parts["diagnostics"] = pd.concat(told, ignore_index=True)
         for kind, frame in parts.items():
             found[kind].append(headed(frame, survey, protocol, name))
     everyone = participants[participants["variation"] == "main"]
-    design = Design.of(everyone, skeleton=skeleton_of(skeleton, protocol, survey), lonely=survey.design.lonely)
+    design = sampled(everyone, survey, skeleton_of(skeleton, protocol, survey))
     described = table_one(everyone, protocol.table_one, design=design)
     lacking = missingness(everyone, protocol.table_one)
     return Diagnosis(
@@ -86,9 +87,7 @@ def diagnose_trial(
     )
 
 
-def products(
-    people: pd.DataFrame, plan: Plan, nuisance: Nuisance, skeleton: pd.DataFrame | None = None, lonely: str = "adjust"
-) -> pd.DataFrame:
+def products(people: pd.DataFrame, plan: Plan, nuisance: Nuisance, design: Sampling) -> pd.DataFrame:
     """Whether the confounders change what treatment does, in a logistic model of the outcome: one row without threshold.
 
     The p-value of Rao and Scott's working likelihood ratio of all products of treatment and confounders, among the
@@ -99,11 +98,10 @@ def products(
     names = plan.assignment.names
     terms = [*plan.assignment.terms, *({"interaction": ["treated", name]} for name in names)]
     followed = people["followed"].to_numpy(dtype=bool)
-    weight = people["weight"].to_numpy(dtype=float) / np.where(followed, nuisance.retention, 1.0)
-    whole = people.assign(weight=weight, event=people["event"].astype("boolean").fillna(False).astype(bool))
-    design = Design.of(whole, skeleton=skeleton, lonely=lonely)
+    whole = people.assign(event=people["event"].astype("boolean").fillna(False).astype(bool))
+    sample = design.times(1 / np.where(followed, nuisance.retention, 1.0))
     try:
-        model = survey_regression(whole, "event", ["treated", *terms], design, domain=followed)
+        model = survey_regression(whole, "event", ["treated", *terms], sample, domain=followed)
         groups = [name for name in model.coding.groups if name not in (INTERCEPT, "treated", *names)]
         value = model.working_likelihood_ratio(groups).p if model.converged else np.nan
     except ValueError:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import pandas as pd
 
 from backpain.cohort import skeleton_of
+from backpain.design import Sampling, replicated
 from backpain.diagnose import gate
 from backpain.estimate import estimate, minimal_detectable_difference
+from backpain.sampling import by_replicates, linear
 from backpain.spec import Plan, Protocol, Survey
-from backpain.trials.missing import handle, imputed
+from backpain.trials.missing import Handled, handle, imputed
 from backpain.trials.scope import DESCRIPTION, ESTIMATES, SCOPE, each, headed
 
 POWER = 0.8
@@ -49,13 +51,10 @@ def estimate_trial(
         rows = estimate(
             handled.sets,
             plan.assignment.terms,
-            skeleton_of(skeleton, plan, survey),
-            survey.design.lonely,
             estimators=estimators,
             lost=plan.follow_up.lost,
-            resampling=plan.variance.resampling,
             response=handled.response,
-            sample=handled.whole,
+            design=design_of(handled, skeleton, plan, survey),
         )
         rows = rows.assign(
             estimand=protocol.emulates,
@@ -71,6 +70,15 @@ def estimate_trial(
     tables = (pd.concat(frames, ignore_index=True) for frames in (estimates, detectable, pooling))
     first, second, third = tables
     return first[ESTIMATES], second, third
+
+
+def design_of(handled: Handled, skeleton: pd.DataFrame, plan: Plan, survey: Survey) -> Sampling:
+    """The design of everyone whom a variation estimates from, with the variance that its plan declares."""
+    people = handled.sets[0] if handled.response is None else handled.whole
+    if plan.variance.method == "given":
+        return by_replicates(people, survey)
+    design = linear(people, survey, skeleton_of(skeleton, plan, survey))
+    return design if plan.variance.resampling is None else replicated(design, **plan.variance.resampling)
 
 
 def _opened(plan: Plan, diagnosed: pd.DataFrame) -> str:
