@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from backpain.simulate.drawn import drawn
 from backpain.spec import Survey
 
 
@@ -26,7 +27,7 @@ def nobody_in_particular(survey: Survey, each: int = 60) -> pd.DataFrame:
                     {"person": named, **panel_of, "wave": wave, "order": order if survey.kind == "panel" else 0}
                     | {"seen_by": "record", **design, **weights, **links}
                 )
-    people = pd.DataFrame(rows)
+    people = drawn(pd.DataFrame(rows), survey, rng)
     if survey.files[survey.base].rows.many:
         # Whoever is in such a file has a row in it; without this everybody's would be of the first kind there is.
         people["back_pain"] = pd.Categorical(rng.choice(["absent", "present"], len(people)), ["absent", "present"])

@@ -9,7 +9,7 @@ import pytest
 
 from backpain.design import Design, proportion
 from backpain.harmonise import pool, published
-from backpain.spec import DeclarationError, Survey, load_run, load_survey, members_of
+from backpain.spec import DeclarationError, Survey, families_of, load_run, load_survey, members_of
 
 ROOT = Path(__file__).parent.parent
 CONFIG = ROOT / "config"
@@ -74,6 +74,57 @@ def test_each_weight_counts_by_its_cycles_share_of_the_years(folder: Path) -> No
     assert weights[4] == pytest.approx(10 * 3.2 / 5.2)
 
 
+JOINT = ["nhanes-1999-2000", "nhanes-2001-2002", "nhanes-2003-2004"]
+
+
+def test_weights_made_for_several_members_together_count_by_the_years_of_all_of_them(folder: Path) -> None:
+    survey = declare(folder, f"[{', '.join(JOINT)}]").model_copy(update={"variables": {}})
+    four = {"joint_interview": [6.0, 12.0, 18.0, 24.0], "joint_exam": [0.0, 18.0, 24.0, 30.0]}
+    frames = {
+        JOINT[0]: cycle(1).assign(**four),
+        JOINT[1]: cycle(101, stratum=2).assign(**four),
+        JOINT[2]: cycle(201, stratum=3),
+    }
+    people = pool(frames, survey, {name: load_survey(name) for name in JOINT})
+    assert people["weight_interview"].tolist() == pytest.approx(
+        [4.0, 8.0, 12.0, 16.0] * 2 + [10 / 3, 20 / 3, 10, 40 / 3]
+    )
+    assert people["weight_exam"].tolist()[:4] == pytest.approx([0.0, 12.0, 16.0, 20.0])
+    assert not [column for column in people if str(column).startswith("joint_")]
+    # Without the cycle they were made with, the two-year weights count.
+    later = declare(folder, f"[{JOINT[1]}, {JOINT[2]}]").model_copy(update={"variables": {}})
+    members = {name: load_survey(name) for name in JOINT[1:]}
+    half = pool({name: frames[name] for name in members}, later, members)
+    assert half["weight_interview"].tolist()[:2] == [5.0, 10.0]
+
+
+def test_weights_that_are_comparable_with_others_only_jointly_are_refused_without_them(folder: Path) -> None:
+    with pytest.raises(DeclarationError, match="nhanes-1999-2000 can be pooled only together with nhanes-2001-2002"):
+        declare(folder, f"[{JOINT[0]}, {JOINT[2]}]")
+
+
+def test_a_pool_gives_no_replicate_weights_and_members_are_sampled_alike(folder: Path) -> None:
+    assert load_survey(JOINT[0]).design.replicates is not None
+    assert load_survey("nhanes-1999-2004").design.replicates is None
+    other = "like: nhanes-pain\nfields: {tail: _D, folder: 2005-2006, begin: 2005, end: 2006}\ntitle: Another\n"
+    (folder / "surveys" / "other.yaml").write_text(other + "design: {population: PSUS}\n", encoding="utf-8")
+    with pytest.raises(DeclarationError, match="other was sampled in another way than nhanes-2003-2004"):
+        declare(folder, f"[{JOINT[2]}, other]")
+
+
+def test_shared_declarations_may_lie_over_others_but_not_in_a_circle(folder: Path, tmp_path: Path) -> None:
+    assert families_of("nhanes-2003-2004") == ["nhanes-pain", "nhanes-people"]
+    assert load_survey("nhanes-2003-2004").files["demographics"].path == "nhanes/{cycle}/DEMO{tail}.XPT"
+    shared = folder / "surveys" / "shared"
+    shared.unlink()
+    shared.mkdir()
+    (shared / "one.yaml").write_text("like: two\n", encoding="utf-8")
+    (shared / "two.yaml").write_text("like: one\n", encoding="utf-8")
+    (folder / "surveys" / "round.yaml").write_text("like: one\n", encoding="utf-8")
+    with pytest.raises(DeclarationError, match="one -> two -> one goes round in a circle"):
+        load_survey("round")
+
+
 def test_strata_declared_distinct_have_to_be_and_separate_ones_are_kept_apart(folder: Path) -> None:
     frames = {TWO[0]: cycle(1), TWO[1]: cycle(101)}
     with pytest.raises(ValueError, match=r"share strata, such as 1; declare `strata: separate`"):
@@ -103,7 +154,7 @@ def test_a_person_of_two_members_is_refused(folder: Path) -> None:
     ],
 )
 def test_what_may_not_be_pooled_is_refused(folder: Path, of: str, words: str) -> None:
-    fields = "like: nhanes\nfields: {suffix: H, folder: 2014-2015, begin: 2014, end: 2015}\ntitle: Another\n"
+    fields = "like: nhanes\nfields: {tail: _H, folder: 2014-2015, begin: 2014, end: 2015}\ntitle: Another\n"
     (folder / "surveys" / "overlapping.yaml").write_text(fields, encoding="utf-8")
     (folder / "surveys" / "timeless.yaml").write_text(fields + "period: null\n", encoding="utf-8")
     with pytest.raises(DeclarationError, match=words):

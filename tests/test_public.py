@@ -8,11 +8,15 @@ from __future__ import annotations
 import os
 import re
 import signal
+from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
+from backpain.design import Estimate, Sampling, proportion
+from backpain.sampling import by_replicates, sampled, weighed
+from backpain.spec import Survey, load_survey
 from workshop import bytes_of, copy, inside, launch, run
 
 pytestmark = [pytest.mark.public, pytest.mark.slow, pytest.mark.workflow, pytest.mark.xdist_group("public")]
@@ -102,6 +106,32 @@ def test_the_verdict_on_the_extract_is_capped(answered: Path) -> None:
     claims = pd.read_csv(answered / "claims.csv", keep_default_na=False, na_values=[""])
     assert claims["verdict"].tolist() == ["inconclusive"]
     assert "inconclusive" in (answered / "headline.txt").read_text()
+
+
+def test_cycles_of_the_four_year_weights_give_the_share_and_error_that_r_finds(answered: Path) -> None:
+    # svymean of MPQ070 at ages 20 and over: WTINT4YR times 4 / 6 in 1999-2002, WTINT2YR times 2 / 6 in 2003-2004.
+    found = back_pain_share(answered, "nhanes-1999-2004")
+    assert found.estimate == pytest.approx(0.387159403461, rel=1e-10)
+    assert found.se == pytest.approx(0.00569783505382, rel=1e-8)
+    assert (found.df, found.people) == (44, 15322)
+
+
+def test_the_agencys_jackknife_weights_give_the_error_that_r_finds(answered: Path) -> None:
+    # svrepdesign(type = "JK1", scale = 51 / 52, mse = TRUE) of WTIREP01 to WTIREP52; linearised over the masked PSUs .00882.
+    found = back_pain_share(answered, "nhanes-1999-2000", by_replicates)
+    assert found.estimate == pytest.approx(0.381635217484, rel=1e-10)
+    assert found.se == pytest.approx(0.0121471696691, rel=1e-8)
+    assert found.df == 51
+
+
+def back_pain_share(
+    answered: Path, name: str, design: Callable[[pd.DataFrame, Survey], Sampling] = sampled
+) -> Estimate:
+    survey = load_survey(name)
+    people = pd.read_parquet(answered / "harmonised" / f"{name}.parquet").query("weight_interview > 0")
+    people = people.join(weighed(people, survey, "interview")).reset_index(drop=True)
+    pain = people["low_back_pain_in_3_months"]
+    return proportion(pain == "present", design(people, survey), pain.notna())
 
 
 def test_editing_one_survey_reruns_that_survey_and_what_combines_surveys(answered: Path) -> None:

@@ -161,7 +161,7 @@ def test_a_survey_of_replicate_weights_alone_describes_by_them_and_one_with_psus
     survey = survey_of(REPLICATES)
     people = people_of(survey, 300)
     first = people[people["order"] == 0].reset_index(drop=True)
-    first = first.assign(**weighed(first, survey, "interview"))
+    first = first.join(weighed(first, survey, "interview"))
     assert isinstance(sampled(first, survey), Replicated)
     both = survey_of({**REPLICATES, "strata": "STRATUM", "cluster": "PSU"})
     assert isinstance(sampled(first, both), Design)
@@ -260,6 +260,14 @@ def test_effects_of_psus_are_refused_where_there_are_none() -> None:
         }
     )
     assert "`design_effects: psu` needs PSUs" in " ".join(_variance("trial.yaml", imputed, survey_of(REPLICATES)))
+
+
+def test_numbers_of_replicates_may_have_two_digits() -> None:
+    declared = {**REPLICATES["replicates"], "columns": {"interview": "REP{n:02}"}}
+    survey = survey_of({**REPLICATES, "replicates": declared})
+    named = survey.design.replicates.named("interview") if survey.design.replicates else []
+    assert named[0] == "REP01"
+    assert named[-1] == "REP40"
 
 
 def test_weights_are_multiplied_in_every_replicate() -> None:

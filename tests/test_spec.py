@@ -161,6 +161,17 @@ def test_a_blank_dropped_as_missing_inside_the_asked_ages_is_refused(declared: P
     assert "blank: never" in said
 
 
+def test_a_blank_may_be_missing_inside_the_asked_ages_where_the_declaration_says_why(declared: Path) -> None:
+    mapping = {
+        "from": "back.PAIN",
+        "recode": {1: "present", 2: "absent"},
+        "blank": "missing",
+        "because": "nothing leads past the question",
+    }
+    write(declared, survey=bend(SURVEY, "variables > back_pain", mapping))
+    assert load_survey("small").variables["back_pain"].blank == "missing"
+
+
 def test_a_domain_wider_than_the_asked_ages_is_refused(declared: Path) -> None:
     said = refused(declared, protocol=bend(PROTOCOL, "eligibility > asked", {"age": {"minimum": 18, "maximum": 69}}))
     assert "'back_pain' comes from back, whose asked_of is age 20 to 69; limit age to it" in said

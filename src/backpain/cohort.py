@@ -241,8 +241,7 @@ def domain_of(people: pd.DataFrame, association: Association, survey: Survey) ->
         flow.add(f"{group}: {association.outcome.label}", int((event & (groups == group)).sum()), None, "event")
     marked = people[people[weight] > 0]
     return (
-        marked.assign(
-            **weighed(marked, survey, component),
+        marked.join(weighed(marked, survey, component)).assign(
             in_domain=marked.index.isin(kept.index),
             outcome=judge(marked[association.outcome.variable], association.outcome.event),
         ),

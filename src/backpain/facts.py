@@ -20,7 +20,7 @@ from backpain.spec import (
     Protocol,
     Run,
     Survey,
-    family_of,
+    families_of,
     folder,
     load_association,
     load_protocol,
@@ -138,7 +138,7 @@ def assumptions(declared: Iterable[Any], root: Path) -> list[dict[str, str]]:
     listed = [{"where": one.name, "text": text} for one in declared for text in one.assumptions]
     files = [*sorted(folder().rglob("*.yaml")), *sorted((root / "src" / "backpain").rglob("*.py"))]
     used = {one.name for one in declared} | {"variables", "claims", "evidence"}
-    used |= {family_of(one.name) for one in declared if isinstance(one, Survey)}
+    used |= {family for one in declared if isinstance(one, Survey) for family in families_of(one.name)}
     for path in files:
         if path.suffix == ".yaml" and path.stem not in used:
             continue

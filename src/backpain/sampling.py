@@ -59,7 +59,7 @@ def held(people: pd.DataFrame, survey: Survey) -> dict[str, pd.Series]:
 
 
 def weighed(people: pd.DataFrame, survey: Survey, component: str, share: float | pd.Series = 1.0) -> pd.DataFrame:
-    """`weight` of one component, and its replicates as `replicate_1` and so on, each times the share."""
+    """`weight` of one component, and its replicates as `replicate_1` and so on, each times the share; rows as in `people`."""
     names = {f"weight_{component}": "weight"}
     names |= {name: f"replicate_{place}" for place, name in enumerate(replicate_columns(survey, component), 1)}
     return people[list(names)].mul(share, axis=0).rename(columns=names)

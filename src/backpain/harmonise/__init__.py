@@ -57,7 +57,7 @@ def harmonise(tables: Tables, survey: Survey, variables: dict[str, Variable]) ->
         column
         for column in people.frame.columns
         if column in ("person", "panel", "wave", "order", "seen_by", "scale", *places(survey))
-        or column.startswith(("weight_", "replicate_", "link_"))
+        or column.startswith(("weight_", "joint_", "replicate_", "link_"))
     ]
     frame = pd.concat([people.frame[kept], pd.DataFrame(made, index=people.frame.index)], axis=1)
     return Harmonised(frame, people.not_followed)

@@ -42,7 +42,7 @@ def _interval(figure: Published, people: pd.DataFrame, survey: Survey) -> dict[s
         return {}
     component = figure.weight or next(iter(survey.design.weights))
     everyone = people[people[f"weight_{component}"] > 0]
-    design = sampled(everyone.assign(**weighed(everyone, survey, component)), survey)
+    design = sampled(everyone.join(weighed(everyone, survey, component)), survey)
     among = _meet(everyone, figure.among)
     found = proportion(among & _meet(everyone, figure.share or {}), design, among)
     return {"low": 100 * found.low, "high": 100 * found.high, "people": found.people, "df": found.df}

@@ -49,6 +49,8 @@ def drawn(people: pd.DataFrame, survey: Survey, rng: np.random.Generator) -> pd.
             counted = people["person"] if stage.cluster is None else unit
             made[f"population_{place}"] = counted.groupby(within).transform("nunique") * float(OUT_OF)
         within = [*within, unit]
+    if design.jointly is not None:
+        made |= {f"joint_{name}": people[f"weight_{name}"] / (1 + len(design.jointly.with_)) for name in design.weights}
     return pd.concat([people.assign(**made), _replicates(people, survey, rng)], axis=1)
 
 

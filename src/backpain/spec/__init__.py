@@ -14,7 +14,7 @@ from backpain.spec.analysis import (
 from backpain.spec.base import Closed, Range
 from backpain.spec.check import check_run, members_of
 from backpain.spec.load import (
-    family_of,
+    families_of,
     folder,
     imputing_jobs,
     load_association,
@@ -66,7 +66,7 @@ __all__ = [
     "Variation",
     "Where",
     "check_run",
-    "family_of",
+    "families_of",
     "folder",
     "imputing_jobs",
     "load_association",

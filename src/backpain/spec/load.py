@@ -34,18 +34,31 @@ def _template(value: Any, fields: dict[str, Any]) -> Any:
 
 def survey_data(name: str) -> dict[Any, Any]:
     """The plain data of a survey's declaration with its family's shared part laid beneath it."""
+    data = read_yaml(folder() / "surveys" / f"{name}.yaml")
+    fields = data.pop("fields", {}) or {}
+    shared: dict[Any, Any] = {}
+    # The farthest first: what a nearer declaration removes by null is gone.
+    for family in reversed(families_of(name)):
+        shared = merge(shared, _template(read_yaml(_shared(family)), fields))
+    whole = merge(shared, data)
+    whole.pop("like", None)
+    return {"name": name, **whole}
+
+
+def families_of(name: str) -> list[str]:
+    """The shared declarations that a survey lies over, the nearest first; none for a survey of its own."""
+    found: list[str] = []
     path = folder() / "surveys" / f"{name}.yaml"
-    data = read_yaml(path)
-    family = data.pop("like", None)
-    if family is not None:
-        shared = read_yaml(folder() / "surveys" / "shared" / f"{family}.yaml")
-        data = merge(_template(shared, data.pop("fields", {}) or {}), data)
-    return {"name": name, **data}
+    while (family := read_yaml(path).get("like")) is not None:
+        if family in found:
+            raise DeclarationError([f"{path}: like: {' -> '.join([*found, family])} goes round in a circle"])
+        found.append(family)
+        path = _shared(family)
+    return found
 
 
-def family_of(name: str) -> str:
-    """The name of the shared declaration that a survey lies over; empty for a survey of its own."""
-    return str(read_yaml(folder() / "surveys" / f"{name}.yaml").get("like") or "")
+def _shared(family: str) -> Path:
+    return folder() / "surveys" / "shared" / f"{family}.yaml"
 
 
 def load_survey(name: str) -> Survey:
@@ -103,6 +116,8 @@ def pooled(data: dict[Any, Any], path: Path) -> Survey:
             "title": declared.title,
             "source": "; ".join(dict.fromkeys(member.source for member in members)),
             "pool": declared.pool,
+            # Replicates of surveys drawn apart do not go together, and joint weights have been put in place.
+            "design": first.design.model_copy(update={"replicates": None, "jointly": None}),
             "period": Period.model_validate(
                 {
                     "from": min(period.from_ for period in periods),
@@ -119,6 +134,7 @@ def pooled(data: dict[Any, Any], path: Path) -> Survey:
 
 def _pool_problems(members: list[Survey]) -> list[str]:
     problems = []
+    names = [member.name for member in members]
     for place, member in enumerate(members):
         if member.pool is not None:
             problems.append(f"{member.name} pools others itself; name its members")
@@ -128,12 +144,15 @@ def _pool_problems(members: list[Survey]) -> list[str]:
             problems.append(f"{member.name} does not say when it was; declare its `period: {{from: ..., to: ...}}`")
         if list(member.design.weights) != list(members[0].design.weights):
             problems.append(f"{member.name} has other weight components than {members[0].name}")
-        if member.design != members[0].design:
-            problems.append(f"{member.name} declares another design than {members[0].name}; members were sampled alike")
-        if member.design.replicates is not None:
+        if member.design.of_places != members[0].design.of_places:
             problems.append(
-                f"{member.name} gives replicate weights, whose replicates were drawn apart from another survey's; pool on "
-                "strata and PSUs, without `replicates`"
+                f"{member.name} was sampled in another way than {members[0].name}: other strata, PSUs, stages"
+            )
+        joint = member.design.jointly
+        if joint is not None and not member.pooled_jointly(names) and joint.always:
+            problems.append(
+                f"{member.name} can be pooled only together with {', '.join(joint.with_)}: alone its weights are not "
+                "comparable with those of other years"
             )
         for other in members[:place]:
             if other.name == member.name:
@@ -321,10 +340,11 @@ def _universe_problems(survey: Survey, mapping: Mapping, name: str) -> list[str]
                 f"counts a blank in {name} as {mapping.blank!r} without saying who was asked: outside the asked ages a "
                 f"blank is not an answer; declare `asked_of` on the file {name}"
             ]
-        if file.asked_of is not None and mapping.blank == "missing":
+        if file.asked_of is not None and mapping.blank == "missing" and mapping.because is None:
             return [
                 f"drops a blank in {name} as missing although {name} declares asked_of {_asked(file)}: inside it a "
-                "blank follows from a skip and is an answer; write what it means (blank: absent), or blank: never"
+                "blank follows from a skip and is an answer; write what it means (blank: absent), or blank: never, or say "
+                "`because:` why nobody skips the question"
             ]
     if mapping.kind == "from" and mapping.blank is None and file.asked_of is not None:
         return [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
@@ -12,6 +12,8 @@ from backpain.spec.base import Closed, Range, Scalar
 from backpain.spec.world import World
 
 Wave = int | str
+# Where the number of a replicate stands in a column's name.
+NUMBER = r"\{n(?::0\d)?\}"
 
 
 class Source(Closed):
@@ -140,10 +142,10 @@ class FurtherStage(Closed):
 class GivenReplicates(Closed):
     """Replicate weights that the agency provides, beside or in place of strata and PSUs.
 
-    `columns` holds `{n}`, which runs from 1 to `count`, for each weight component. They hold `weights`, or `multipliers`
-    of the full-sample weight, or 1 for those in a `half-samples` whose weight doubles. `scale` is what the squared
-    deviation of each replicate counts (one number, or one for each), `df` the degrees of freedom: the survey's
-    documentation gives both.
+    `columns` holds `{n}` (`{n:02}` with two digits), which runs from 1 to `count`, for each weight component. They hold
+    `weights`, or `multipliers` of the full-sample weight, or 1 for those in a `half-samples` whose weight doubles.
+    `scale` is what the squared deviation of each replicate counts (one number, or one for each), `df` the degrees of
+    freedom: the survey's documentation gives both.
     """
 
     columns: dict[str, str]
@@ -156,8 +158,10 @@ class GivenReplicates(Closed):
     @model_validator(mode="after")
     def _as_many_as_counted(self) -> GivenReplicates:
         for component, name in self.columns.items():
-            if name.count("{n}") != 1:
-                raise ValueError(f"replicates > columns > {component}: write {{n}} once, where the number stands")
+            if len(re.findall(NUMBER, name)) != 1:
+                raise ValueError(
+                    f"replicates > columns > {component}: write {{n}} once, where the number stands ({{n:02}} for two digits)"
+                )
         scales = self.scale if isinstance(self.scale, list) else [self.scale]
         if isinstance(self.scale, list) and len(scales) != self.count:
             raise ValueError(f"replicates: {len(scales)} scales for {self.count} replicates")
@@ -167,7 +171,18 @@ class GivenReplicates(Closed):
 
     def named(self, component: str) -> list[str]:
         """The columns of one weight component, in order."""
-        return [self.columns[component].replace("{n}", str(number)) for number in range(1, self.count + 1)]
+        return [self.columns[component].format(n=number) for number in range(1, self.count + 1)]
+
+
+class JointWeights(Closed):
+    """Weights of this survey for a pool with some others, made by the agency where its own are not comparable with theirs.
+
+    `always` says that without those others the survey cannot be pooled at all.
+    """
+
+    with_: list[str] = Field(alias="with", min_length=1)
+    weights: dict[str, str]
+    always: bool = False
 
 
 class SamplingDesign(Closed):
@@ -185,6 +200,7 @@ class SamplingDesign(Closed):
     population: str | None = None
     stages: list[FurtherStage] = Field(default_factory=list)
     replicates: GivenReplicates | None = None
+    jointly: JointWeights | None = None
     lonely: Literal["fail", "remove", "adjust", "average"] = "adjust"
     scaled: Literal["by panel"] | None = None
 
@@ -200,6 +216,8 @@ class SamplingDesign(Closed):
         if self.replicates is not None and set(self.replicates.columns) - set(self.weights):
             strays = ", ".join(sorted(set(self.replicates.columns) - set(self.weights)))
             raise ValueError(f"replicates > columns: {strays}: not among the weights ({', '.join(self.weights)})")
+        if self.jointly is not None and list(self.jointly.weights) != list(self.weights):
+            raise ValueError(f"jointly > weights: give one for each of {', '.join(self.weights)}, in that order")
         return self
 
     @property
@@ -218,11 +236,18 @@ class SamplingDesign(Closed):
     def weight_columns(self) -> dict[str, str]:
         """The agency's weights, replicate weights too, with the names they have among harmonised people."""
         named = {f"weight_{name}": column for name, column in self.weights.items()}
+        if self.jointly is not None:
+            named |= {f"joint_{name}": column for name, column in self.jointly.weights.items()}
         if self.replicates is not None:
             for component in self.replicates.columns:
                 columns = self.replicates.named(component)
                 named |= {f"replicate_{component}_{place}": column for place, column in enumerate(columns, 1)}
         return named
+
+    @property
+    def of_places(self) -> SamplingDesign:
+        """The same without what is left behind in a pool."""
+        return self.model_copy(update={"replicates": None, "jointly": None})
 
     @property
     def columns(self) -> list[str]:
@@ -575,6 +600,10 @@ class Survey(Closed):
                 seen.add(name)
                 pending += self.variables[name].needs()
         return seen
+
+    def pooled_jointly(self, members: Collection[str]) -> bool:
+        """Whether these members of a pool are those that the survey has joint weights with."""
+        return self.design.jointly is not None and set(self.design.jointly.with_) <= set(members)
 
     def rarest_weight(self, variables: set[str]) -> str:
         """Name of the weight component to use: the rarest among the files the variables come from."""
