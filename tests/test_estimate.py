@@ -143,6 +143,17 @@ def test_each_replicate_is_what_the_estimator_gives_under_its_weights(choices: d
             assert values[place] == pytest.approx(alone, rel=1e-8), (name, place)
 
 
+def test_two_workers_refit_the_same_models() -> None:
+    trial = crowd(400)
+    design = Design.of(trial.assign(psu=trial.index % 20), None, None)
+    one, two = (replicated(design, "bootstrap", replicates=8, seed=4, workers=workers) for workers in (1, 2))
+    alone, shared = (estimate(trial, CROWD_TERMS, design=each, estimators=ALL) for each in (one, two))
+    numbers = ["estimate", "se", "low", "high"]
+    np.testing.assert_allclose(shared[numbers], alone[numbers], rtol=1e-9)
+    again = estimate(trial, CROWD_TERMS, design=two, estimators=ALL)
+    pd.testing.assert_frame_equal(again, shared, check_exact=True)
+
+
 def _alone(kept: pd.DataFrame, trial: pd.DataFrame, name: str, choices: dict[str, Any]) -> np.ndarray:
     coding = coding_of(trial, CROWD_TERMS)
     names = [f"c{place}" for place in range(1, len(coding.columns))]

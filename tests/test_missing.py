@@ -85,6 +85,7 @@ def test_a_way_with_missing_values_is_declared_whole_or_refused(fields: dict[str
         ({"method": "jkn", "seed": 1}, "takes nothing else"),
         ({"method": "fay"}, "takes `rho`"),
         ({"method": "fay", "rho": 1.0}, "less than 1"),
+        ({"method": "linearised", "workers": 2}, "`workers` share refits"),
         ({"replicates": 100}, "takes nothing else"),
     ],
 )
@@ -95,7 +96,7 @@ def test_a_way_to_standard_errors_takes_what_it_needs_and_nothing_else(fields: d
 
 def test_each_way_to_standard_errors_reaches_the_design() -> None:
     told = Variance.model_validate({"method": "bootstrap", "replicates": 20, "seed": 1}).resampling
-    assert told == {"kind": "bootstrap", "replicates": 20, "seed": 1}
+    assert told == {"kind": "bootstrap", "replicates": 20, "seed": 1, "workers": 1}
     assert Variance().resampling is None
     design = Design.of(people())
     for method in (

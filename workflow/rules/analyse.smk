@@ -86,6 +86,7 @@ rule estimate:
         "<results>/logs/estimate/{protocol}/{survey}.log",
     conda:
         "../../environment.yml"
+    threads: lambda wildcards: WORKERS[wildcards.protocol]
     params:
         declaration=lambda wildcards: declared(
             protocol=wildcards.protocol, survey=wildcards.survey, part="design"

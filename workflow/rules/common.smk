@@ -5,7 +5,7 @@ sys.path.insert(0, str(Path(workflow.basedir) / "src"))
 
 from backpain.declared import declared
 from backpain.project import code, commit, finish, forget_changed
-from backpain.spec import check_run, imputing_jobs, members_of
+from backpain.spec import check_run, imputing_jobs, members_of, workers_of
 
 STARTED = time.time()
 RUN = check_run(run)
@@ -30,6 +30,8 @@ TABLES = [
 TABLES += ["truth"] if RUN.simulated else []
 # How many jobs share the imputations of each trial; 0 for one that imputes nothing.
 IMPUTING = {protocol: imputing_jobs(protocol) for protocol, _ in RUN.trials}
+# How many threads share the refits of each trial's replicates.
+WORKERS = {protocol: workers_of(protocol) for protocol, _ in RUN.trials}
 TABLES += ["convergence", "pooling"] if any(IMPUTING.values()) else []
 PER_SURVEY = ["cleaning", "published", "harmonisation"]
 TEMPLATE = [

@@ -39,6 +39,9 @@ class Replicated:
         Name, for messages.
     declared_df
         Degrees of freedom where the survey declares them; None takes the rank of the weights, less 1.
+    workers
+        How many threads share the refits of models. The same number gives the same bytes; another may differ in the
+        last digits.
     """
 
     weight: Numbers
@@ -50,6 +53,7 @@ class Replicated:
     centre: str = "replicates"
     kind: str = "given"
     declared_df: int | None = None
+    workers: int = 1
 
     @property
     def replicates(self) -> int:

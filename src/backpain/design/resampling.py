@@ -32,6 +32,7 @@ def replicated(
     seed: int | None = None,
     centre: str = "replicates",
     matrix: ArrayLike | None = None,
+    workers: int = 1,
 ) -> Replicated:
     """Make replicate weights from the PSUs of a design.
 
@@ -49,6 +50,8 @@ def replicated(
     matrix
         A Hadamard matrix of 1 and -1 for brr and fay, at least one larger than the strata; None makes the
         smallest known here. Another matrix gives another, equally valid standard error.
+    workers
+        How many threads share the refits of models.
 
     Raises
     ------
@@ -68,7 +71,8 @@ def replicated(
         )
     given = None if matrix is None else np.asarray(matrix, dtype=float)
     factor, scale = KINDS[kind](design, Choice(replicates, rho, seed, given))
-    return Replicated(design.weight, design.weight, design.psu, np.ones(len(factor)), factor, scale, centre, kind)
+    base, full = design.weight, np.ones(len(factor))
+    return Replicated(base, base, design.psu, full, factor, scale, centre, kind, workers=workers)
 
 
 def _brr(design: Design, choice: Choice) -> tuple[Numbers, Numbers]:

@@ -24,6 +24,7 @@ from backpain.spec.load import (
     load_survey,
     load_variables,
     plan_of,
+    workers_of,
 )
 from backpain.spec.survey import (
     Check,
@@ -80,4 +81,5 @@ __all__ = [
     "plan_of",
     "split",
     "variations",
+    "workers_of",
 ]

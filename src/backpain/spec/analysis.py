@@ -178,13 +178,14 @@ class Variance(Closed):
 
     `given` are those that the survey provides. `bootstrap` (Rao, Wu and Yue) takes `replicates` and a `seed`; `jkn`
     leaves out one PSU at a time; `brr` and `fay` (with `rho`) need two PSUs in every stratum. Every model is fitted again
-    in every replicate.
+    in every replicate, by as many threads as there are `workers`.
     """
 
     method: Literal["linearised", "given", "bootstrap", "jkn", "brr", "fay"] = "linearised"
     replicates: int | None = Field(None, ge=2)
     seed: int | None = None
     rho: float | None = Field(None, ge=0, lt=1)
+    workers: int = Field(1, ge=1)
 
     @model_validator(mode="after")
     def _what_the_method_takes(self) -> Variance:
@@ -193,6 +194,8 @@ class Variance(Closed):
         if given != takes:
             words = " and ".join(f"`{name}`" for name in sorted(takes)) or "nothing else"
             raise ValueError(f"`method: {self.method}` takes {words}")
+        if self.method == "linearised" and self.workers > 1:
+            raise ValueError("`workers` share refits, and `method: linearised` makes none")
         return self
 
     @property

@@ -210,6 +210,12 @@ def imputing_jobs(name: str) -> int:
     return max((plan.assignment.imputation.jobs for plan in plans if plan.assignment.imputation), default=0)
 
 
+def workers_of(name: str) -> int:
+    """How many threads the estimation of a trial's variations uses at most."""
+    protocol = load_protocol(name)
+    return max(plan_of(protocol, variation).variance.workers for variation in ("main", *protocol.variations))
+
+
 def load_association(name: str) -> Association:
     """Load one cross-sectional association."""
     path = folder() / "associations" / f"{name}.yaml"

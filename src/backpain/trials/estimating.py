@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pandas as pd
 
 from backpain.cohort import skeleton_of
@@ -76,7 +78,7 @@ def design_of(handled: Handled, skeleton: pd.DataFrame, plan: Plan, survey: Surv
     """The design of everyone whom a variation estimates from, with the variance that its plan declares."""
     people = handled.sets[0] if handled.response is None else handled.whole
     if plan.variance.method == "given":
-        return by_replicates(people, survey)
+        return replace(by_replicates(people, survey), workers=plan.variance.workers)
     design = linear(people, survey, skeleton_of(skeleton, plan, survey))
     return design if plan.variance.resampling is None else replicated(design, **plan.variance.resampling)
 
