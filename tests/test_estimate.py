@@ -13,9 +13,10 @@ import pytest
 from scipy import stats
 
 from backpain.design import Design, korn_graubard, replicated
-from backpain.estimate import COLUMNS, ESTIMATORS, USUAL, associate, estimate, minimal_detectable_difference
-from backpain.estimate.replicates import REPLICATED, Refits
+from backpain.estimate import COLUMNS, ESTIMATORS, USUAL, associate, estimate, minimal_detectable_difference, weights
+from backpain.estimate.replicates import Refits
 from backpain.estimate.rows import CONTRASTS
+from backpain.estimate.trial import REFITTED
 from backpain.nuisance import fit_nuisance
 from backpain.regression import coding_of, design_matrix, logistic
 
@@ -63,16 +64,30 @@ def agree(row: pd.Series, expected: tuple[float, float]) -> None:
     assert row["se"] == pytest.approx(expected[1], rel=1e-6)
 
 
+# What R calls the estimators, and those that are about everyone alone there.
+IN_R = {
+    "unadjusted": "unadjusted",
+    "weighting": "weighting",
+    "standardisation": "standardisation",
+    "overlap-weighting": "overlap",
+    "weighting-truncated": "truncated",
+    "entropy-balancing": "entropy",
+    "standardisation-by-arm": "byarm",
+    "doubly-robust": "augmented",
+    "targeted": "targeted",
+}
+
+
 @pytest.mark.parametrize("part", ["everyone", "domain"])
-@pytest.mark.parametrize("population", ["everyone", "treated"])
+@pytest.mark.parametrize("population", ["everyone", "treated", "untreated"])
 def test_estimates_and_standard_errors_agree_with_r_when_every_model_is_refitted_for_each_psu(
-    survey: pd.DataFrame, numbers: dict[str, Any], part: str, population: str
+    survey: pd.DataFrame, numbers: dict[str, Any], part: str, population: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(weights, "TRUNCATED", 0.05)
     trial = survey if part == "everyone" else survey[survey["domain"] == 1]
     rows = estimate(trial, TERMS, survey, estimators=ALL, population=population)
     expected = linear(numbers, f"trial_{part}")
-    names = {"weighting": "weighting" if population == "everyone" else "treated", "unadjusted": "unadjusted"}
-    names |= {"standardisation": "standardisation"} if population == "everyone" else {}
+    names = IN_R if population == "everyone" else {"weighting": population, "unadjusted": "unadjusted"}
     for estimator, name in names.items():
         for arm in ("treated", "untreated"):
             agree(only(rows, estimator, "risk", arm), expected[f"{name}_{arm}"])
@@ -104,12 +119,15 @@ def test_standard_errors_are_within_a_few_percent_of_the_jackknife(
     assert 0.95 < row["se"] / jackknife["logistic"]["se"] < 1.01
 
 
-def test_the_jackknife_with_every_model_refitted_agrees_with_r(survey: pd.DataFrame, numbers: dict[str, Any]) -> None:
+def test_the_jackknife_with_every_model_refitted_agrees_with_r(
+    survey: pd.DataFrame, numbers: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(weights, "TRUNCATED", 0.05)
     trial, expected = survey[survey["stratum"] <= 14], numbers["trials"]
     rows = estimate(trial, TERMS, estimators=ALL, resampling={"kind": "jkn"})
     treated = estimate(trial, TERMS, estimators=["weighting"], population="treated", resampling={"kind": "jkn"})
-    for name in ("unadjusted", "weighting", "standardisation", "treated"):
-        found, estimator = (treated, "weighting") if name == "treated" else (rows, name)
+    for estimator, name in [*IN_R.items(), ("weighting", "treated")]:
+        found = treated if name == "treated" else rows
         for place, arm in enumerate(("treated", "untreated")):
             risk = only(found, estimator, "risk", arm)
             assert risk["estimate"] == pytest.approx(expected[name]["risk"][place], rel=1e-8)
@@ -121,11 +139,14 @@ def test_the_jackknife_with_every_model_refitted_agrees_with_r(survey: pd.DataFr
 
 @pytest.mark.parametrize(
     "choices",
-    [{}, {"loss_terms": ["sick"]}, {"population": "treated"}, {"lost": "complete"}],
-    ids=["everyone", "own loss terms", "treated", "complete"],
+    [{}, {"loss_terms": ["sick"]}, {"population": "treated"}, {"population": "untreated"}, {"lost": "complete"}],
+    ids=["everyone", "own loss terms", "treated", "untreated", "complete"],
 )
 @pytest.mark.parametrize("clustered", [True, False])
-def test_each_replicate_is_what_the_estimator_gives_under_its_weights(choices: dict[str, Any], clustered: bool) -> None:
+def test_each_replicate_is_what_the_estimator_gives_under_its_weights(
+    choices: dict[str, Any], clustered: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(weights, "TRUNCATED", 0.1)
     trial = crowd(400)
     # Blocks of people who share a PSU, and stretches of people drawn one by one, are summed differently.
     design = Design.of(
@@ -134,7 +155,7 @@ def test_each_replicate_is_what_the_estimator_gives_under_its_weights(choices: d
     boot = replicated(design, "bootstrap", replicates=6, seed=4)
     refits = Refits.of(trial, CROWD_TERMS, boot, fit_nuisance(trial, CROWD_TERMS, **choices))
     for name in ALL:
-        values = REPLICATED[name](refits)
+        values = REFITTED[name](refits)
         for place in range(6):
             weight = trial["weight"].to_numpy() * boot.factor[boot.unit, place]
             kept = trial.assign(weight=weight)[weight > 0]
@@ -227,12 +248,14 @@ def working(trial: pd.DataFrame, name: str, **choices: Any) -> np.ndarray:
 @pytest.mark.parametrize("name", ALL)
 @pytest.mark.parametrize(
     "choices",
-    [{}, {"loss_terms": ["sick"]}, {"population": "treated"}, {"lost": "complete"}],
-    ids=["everyone", "own loss terms", "treated", "complete"],
+    [{}, {"loss_terms": ["sick"]}, {"population": "treated"}, {"population": "untreated"}, {"lost": "complete"}],
+    ids=["everyone", "own loss terms", "treated", "untreated", "complete"],
 )
 def test_the_influence_of_each_person_is_the_slope_of_the_estimate_in_their_weight(
-    name: str, choices: dict[str, Any]
+    name: str, choices: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # A hundredth of so few would be nobody.
+    monkeypatch.setattr(weights, "TRUNCATED", 0.1)
     trial = crowd(90)
     influence = ESTIMATORS[name](trial, CROWD_TERMS, fit_nuisance(trial, CROWD_TERMS, **choices)).influence
     largest = np.abs(influence).max(axis=0)
@@ -395,8 +418,8 @@ def test_broken_participants_are_refused(survey: pd.DataFrame, change: dict[str,
 def test_unknown_choices_and_absent_columns_are_refused(survey: pd.DataFrame) -> None:
     with pytest.raises(ValueError, match="magic not known; choose from unadjusted"):
         estimate(survey, TERMS, estimators=["magic"])
-    with pytest.raises(ValueError, match="population 'untreated'"):
-        estimate(survey, TERMS, population="untreated")
+    with pytest.raises(ValueError, match="population 'nobody'"):
+        estimate(survey, TERMS, population="nobody")
     with pytest.raises(ValueError, match="no column 'event'"):
         estimate(survey.drop(columns="event"), TERMS)
     with pytest.raises(ValueError, match="no column 'followed'"):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -19,7 +20,7 @@ from backpain.regression import INTERCEPT, Logistic, Term, design_matrix, logist
 Numbers = NDArray[np.float64]
 Marks = NDArray[np.bool_]
 
-POPULATIONS = ("everyone", "treated")
+POPULATIONS = ("everyone", "treated", "untreated")
 LOST = ("weighted", "complete")
 
 
@@ -87,8 +88,8 @@ class Nuisance:
         (people,) probability of treatment given the confounders, and of being followed given arm and
         confounders; missing where the model did not converge.
     treatment_weight
-        (people,) what weights each arm up to the population: 1 / propensity and 1 / (1 - propensity) for
-        everyone; 1 and the odds of treatment for the treated.
+        (people,) what weights each arm up to the population: 1 over the probability of the own arm for everyone;
+        for the treated (or the untreated) 1 in that arm, and in the other the odds of being in it.
     analysis_weight
         (people,) survey weight x treatment weight / retention for the followed, 0 for the lost.
     covariates, columns
@@ -127,28 +128,41 @@ class Nuisance:
         """Whether every model can be used."""
         return not self.reason
 
-    def drift(self, contribution: Numbers, treatment: bool = True) -> Numbers:
+    @cached_property
+    def treatment_slope(self) -> Numbers:
+        """(people,) slope of the logarithm of the treatment weight in the log-odds of treatment."""
+        e, a = self.propensity, self.trial.treated
+        if self.population == "everyone":
+            return np.where(a, e - 1, e)
+        return np.where(a, 0.0, 1.0) if self.population == "treated" else np.where(a, -1.0, 0.0)
+
+    def drift(
+        self, contribution: Numbers, slope: Numbers | None = None, of: NDArray[np.intp] | slice = slice(None)
+    ) -> Numbers:
         """How estimating the two models moves a sum that is weighted by them.
 
         Parameters
         ----------
         contribution
-            (people, m) what each person adds to m sums, in proportion to 1 / retention and, where
-            `treatment`, to the treatment weight.
+            (people, m) what each person adds to m sums, in proportion to 1 / retention and to a weight that
+            follows from the propensity.
+        slope
+            (people,) slope of the logarithm of that weight in the log-odds of treatment; None where there is no
+            such weight.
+        of
+            (people,) whose propensity each person's weight follows from; everyone's own, unless said.
 
         Returns
         -------
         (people, m) influence to be added to the contributions.
         """
         moved = np.zeros_like(contribution)
-        if treatment:
-            model, e, a = self.propensity_model, self.propensity, self.trial.treated
-            slope = np.where(a, e - 1, e) if self.population == "everyone" else np.where(a, 0.0, 1.0)
-            moved += model.influence @ (model.matrix.T @ (slope[:, None] * contribution))
+        if slope is not None:
+            model = self.propensity_model
+            moved += model.influence @ (model.matrix[of].T @ (slope[:, None] * contribution))
         if self.retention_model is not None:
             model = self.retention_model
-            slope = self.retention - 1
-            moved += model.influence @ (model.matrix.T @ (slope[:, None] * contribution))
+            moved += model.influence @ (model.matrix.T @ ((self.retention - 1)[:, None] * contribution))
         return moved
 
 
@@ -170,7 +184,7 @@ def fit_nuisance(
     loss_terms
         Terms of the loss model beside the arm; None takes the confounders.
     population
-        Whom the contrast is about: `everyone` or the `treated`.
+        Whom the contrast is about: `everyone`, the `treated` or the `untreated`.
     lost
         `weighted`: those followed stand for those lost alike in arm and terms. `complete`: those lost are
         declared not to differ, and no model is fitted.
@@ -197,9 +211,7 @@ def fit_nuisance(
         retention_model = logistic(matrix, trial.followed, trial.weight, names)
     e = propensity_model.probability
     retention = np.ones(len(e)) if retention_model is None else retention_model.probability
-    own = np.where(trial.treated, e, 1 - e)
-    with np.errstate(divide="ignore"):  # an endless weight is told by `Nuisance.reason`
-        h = 1 / own if population == "everyone" else np.where(trial.treated, 1.0, e / own)
+    h = treatment_weight(population, trial.treated, e)
     return Nuisance(
         population=population,
         terms=tuple(terms),
@@ -214,6 +226,15 @@ def fit_nuisance(
         retention_model=retention_model,
         loss_declared=loss_terms is not None,
     )
+
+
+def treatment_weight(population: str, treated: Marks, propensity: Numbers) -> Numbers:
+    """(people,) what weights each arm up to the population; endless where nobody like them is in the own arm."""
+    own = np.where(treated, propensity, 1 - propensity)
+    with np.errstate(divide="ignore", invalid="ignore"):  # told by `Nuisance.reason`
+        if population == "everyone":
+            return np.asarray(1 / own)
+        return np.where(treated == (population == "treated"), 1.0, (1 - own) / own)
 
 
 def covariates_of(participants: pd.DataFrame, terms: Sequence[Term], nuisance: Nuisance) -> tuple[Numbers, list[str]]:

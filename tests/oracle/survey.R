@@ -58,6 +58,8 @@ for (policy in c("remove", "adjust", "average")) regressions[[policy]] <-
   list(everyone = model(whole, policy), domain = model(inside, policy))
 options(survey.lonely.psu = "adjust")
 
+risks <- c("weighting", "treated", "untreated", "unadjusted", "standardisation", "overlap", "truncated", "entropy",
+           "byarm", "augmented", "targeted")
 # Trials: treatment, loss and outcome models, and risks, on full weights and on each replicate.
 confounders <- ~ age + sex + sqrt(visits)
 trial <- function(weight, data) {
@@ -78,7 +80,47 @@ trial <- function(weight, data) {
     p <- predict(outcome, transform(data, treated = arm), type = "response")
     sum(data$w * p) / sum(data$w)
   }
-  c(weighting_treated = risk(data$w * h / r, 1), weighting_untreated = risk(data$w * h / r, 0),
+  # The arms of the further estimators: weights cut at each arm's 5th and 95th percentile (the n-th of the sorted),
+  # towards the overlap, and calibrated to the means of everyone by exponential tilting, which is survey's raking.
+  cut <- function(own, arm) {
+    sorted <- sort(own[data$treated == arm])
+    n <- length(sorted); k <- floor(0.05 * n)
+    pmin(pmax(own, sorted[k + 1]), sorted[n - k])
+  }
+  raked <- function(arm) {
+    mine <- data[data$treated == arm, ]
+    totals <- colSums(data$w * model.matrix(confounders, data))
+    design <- svydesign(~1, weights = ~w, data = mine)
+    made <- calibrate(design, confounders, totals, calfun = "raking", epsilon = 1e-13, maxit = 200)
+    w <- numeric(nrow(data)); w[data$treated == arm] <- weights(made); w
+  }
+  model_of <- function(arm) {
+    mine <- seen & data$treated == arm
+    fit(update(confounders, event ~ .), data[mine, ], (data$w / r)[mine])
+  }
+  by_arm <- lapply(c(1, 0), function(arm) predict(model_of(arm), data, type = "link"))
+  mean_of <- function(p) sum(data$w * p) / sum(data$w)
+  augmented <- function(arm) {
+    p <- plogis(by_arm[[2 - arm]])
+    w <- (data$w * h / r) * (seen & data$treated == arm)
+    mean_of(p) + sum((w * (data$event - p))[w > 0]) / sum(w)
+  }
+  moved <- function(arm) {
+    mine <- seen & data$treated == arm
+    part <- data.frame(y = data$event[mine], o = by_arm[[2 - arm]][mine], w = (data$w * h / r)[mine])
+    epsilon <- coef(suppressWarnings(glm(y ~ 1, quasibinomial(), part, weights = w, offset = o, control = exact)))
+    mean_of(plogis(by_arm[[2 - arm]] + epsilon))
+  }
+  other <- ifelse(data$treated == 1, 1 - e, e)
+  back <- ifelse(data$treated == 1, (1 - e) / e, 1)
+  further <- c(overlap_treated = risk(data$w * other / r, 1), overlap_untreated = risk(data$w * other / r, 0),
+    untreated_treated = risk(data$w * back / r, 1), untreated_untreated = risk(data$w * back / r, 0),
+    truncated_treated = risk(data$w * cut(h, 1) / r, 1), truncated_untreated = risk(data$w * cut(h, 0) / r, 0),
+    entropy_treated = risk(raked(1) / r, 1), entropy_untreated = risk(raked(0) / r, 0),
+    byarm_treated = mean_of(plogis(by_arm[[1]])), byarm_untreated = mean_of(plogis(by_arm[[2]])),
+    augmented_treated = augmented(1), augmented_untreated = augmented(0),
+    targeted_treated = moved(1), targeted_untreated = moved(0))
+  c(further, weighting_treated = risk(data$w * h / r, 1), weighting_untreated = risk(data$w * h / r, 0),
     treated_treated = risk(data$w * odds / r, 1), treated_untreated = risk(data$w * odds / r, 0),
     unadjusted_treated = risk(data$w, 1), unadjusted_untreated = risk(data$w, 0),
     standardisation_treated = predicted(1), standardisation_untreated = predicted(0),
@@ -94,10 +136,9 @@ estimates <- function(design) {
          difference = plain(coef(found)[pair] %*% c(1, -1)),
          difference_se = plain(sqrt(c(1, -1) %*% v[pair, pair] %*% c(1, -1))))
   }
-  list(weighting = contrast("weighting"), treated = contrast("treated"), unadjusted = contrast("unadjusted"),
-       standardisation = contrast("standardisation"),
+  c(lapply(setNames(nm = risks), contrast), list(
        logistic = list(estimate = plain(coef(found)["logistic"]), se = plain(sqrt(v["logistic", "logistic"]))),
-       replicates = ncol(weights(replicates)))
+       replicates = ncol(weights(replicates))))
 }
 # The jackknife has no policy for strata of one PSU: they are left out.
 trials <- estimates(of(subset(people, stratum <= 14)))
@@ -120,14 +161,14 @@ linearised <- function(statistic, part) {
   list(name = colnames(totals), estimate = plain(statistic(base, people)), se = plain(SE(found)))
 }
 contrasts_of <- function(weight, data) {
-  risks <- trial(weight, data)
+  found <- trial(weight, data)
   logit <- function(p) log(p / (1 - p))
-  for (name in c("weighting", "treated", "unadjusted", "standardisation")) {
-    pair <- risks[paste(name, c("treated", "untreated"), sep = "_")]
+  for (name in risks) {
+    pair <- found[paste(name, c("treated", "untreated"), sep = "_")]
     more <- c(pair[1] - pair[2], log(pair[1] / pair[2]), logit(pair[1]) - logit(pair[2]))
-    risks <- c(risks, setNames(more, paste(name, c("difference", "log_ratio", "log_odds_ratio"), sep = "_")))
+    found <- c(found, setNames(more, paste(name, c("difference", "log_ratio", "log_odds_ratio"), sep = "_")))
   }
-  risks
+  found
 }
 people$visited <- cut(people$visits, c(-Inf, 1, 3, Inf), c("few", "some", "many"))
 groups_of <- function(weight, data) {

@@ -35,8 +35,8 @@ class ArmModel(NamedTuple):
 
 def standardisation_by_arm(participants: pd.DataFrame, terms: Sequence[Term], nuisance: Nuisance) -> Found:
     """Found predicted for all by the outcome model of each arm, averaged with the survey weight (g-formula)."""
-    models = _arm_models(participants, terms, nuisance)
-    if reason := _reason(models, nuisance):
+    models = arm_models(participants, terms, nuisance)
+    if reason := reason_of_arms(models, nuisance):
         return unusable(nuisance, reason)
     return _standardised(models, nuisance)
 
@@ -47,8 +47,8 @@ def doubly_robust(participants: pd.DataFrame, terms: Sequence[Term], nuisance: N
     Right in large samples if either the propensity or the outcome models are, and the loss model is (Bang and
     Robins 2005, Biometrics 61:962).
     """
-    models = _arm_models(participants, terms, nuisance)
-    if reason := "; ".join(filter(None, [nuisance.reason, _reason(models, nuisance)])):
+    models = arm_models(participants, terms, nuisance)
+    if reason := "; ".join(filter(None, [nuisance.reason, reason_of_arms(models, nuisance)])):
         return unusable(nuisance, reason)
     predicted = _standardised(models, nuisance)
     left = np.empty(2)
@@ -60,11 +60,12 @@ def doubly_robust(participants: pd.DataFrame, terms: Sequence[Term], nuisance: N
         left[place] = share @ (nuisance.trial.event - fitted)
         own = (share * (nuisance.trial.event - fitted - left[place]))[:, None]
         slope = -model.fit.matrix.T @ (share * fitted * (1 - fitted))
-        influence[:, place] += (own + nuisance.drift(own))[:, 0] + model.influence @ slope
+        influence[:, place] += (own + nuisance.drift(own, nuisance.treatment_slope))[:, 0] + model.influence @ slope
     return Found(predicted.value + left, influence)
 
 
-def _arm_models(participants: pd.DataFrame, terms: Sequence[Term], nuisance: Nuisance) -> list[ArmModel]:
+def arm_models(participants: pd.DataFrame, terms: Sequence[Term], nuisance: Nuisance) -> list[ArmModel]:
+    """The outcome models of the treated and of the untreated who were followed."""
     covariates, columns = covariates_of(participants, terms, nuisance)
     models = []
     for name, arm in (("treated", nuisance.trial.treated), ("untreated", ~nuisance.trial.treated)):
@@ -73,7 +74,8 @@ def _arm_models(participants: pd.DataFrame, terms: Sequence[Term], nuisance: Nui
     return models
 
 
-def _reason(models: list[ArmModel], nuisance: Nuisance) -> str:
+def reason_of_arms(models: list[ArmModel], nuisance: Nuisance) -> str:
+    """Why an arm's outcome model cannot be used; empty when both can."""
     reasons = {model.name: reason_of(model.fit, nuisance) for model in models}
     return "; ".join(f"{name}: {reason}" for name, reason in reasons.items() if reason)
 

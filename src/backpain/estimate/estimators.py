@@ -44,22 +44,23 @@ def unadjusted(participants: pd.DataFrame, terms: Sequence[Term], nuisance: Nuis
     # ASSUME: without them the lost of an arm are like its followed: a loss model of the arm alone cancels.
     trial = nuisance.trial
     if not nuisance.loss_declared or nuisance.retention_model is None:
-        return hajek(nuisance, trial.weight * trial.followed, None)
+        return hajek(nuisance, trial.weight * trial.followed, models=False)
     if not nuisance.retention_model.converged:
         reason = f"retention: {nuisance.retention_model.reason}"
         return unusable(nuisance, reason)
     weight = np.where(trial.followed, trial.weight / nuisance.retention, 0.0)
-    return hajek(nuisance, weight, False)
+    return hajek(nuisance, weight)
 
 
 def weighting(participants: pd.DataFrame, terms: Sequence[Term], nuisance: Nuisance) -> Found:
     """Risk in each arm weighted by treatment weight and 1 / retention, each arm's weights normalised (Hajek).
 
+    Stabilised weights give the same, because what stabilises them is the same for everyone of an arm.
     Lunceford and Davidian 2004, Stat Med 23:2937.
     """
     if not nuisance.converged:
         return unusable(nuisance, nuisance.reason)
-    return hajek(nuisance, nuisance.analysis_weight, True)
+    return hajek(nuisance, nuisance.analysis_weight, nuisance.treatment_slope)
 
 
 def standardisation(participants: pd.DataFrame, terms: Sequence[Term], nuisance: Nuisance) -> Found:
@@ -86,8 +87,14 @@ def conditional(participants: pd.DataFrame, terms: Sequence[Term], nuisance: Nui
     return Found(model.fit.coefficients[[ARM]], model.influence[:, [ARM]])
 
 
-def hajek(nuisance: Nuisance, weight: Numbers, treatment: bool | None) -> Found:
-    """Weighted risks of the arms; which models made the weights: both (True), loss alone (False), none (None)."""
+def hajek(
+    nuisance: Nuisance,
+    weight: Numbers,
+    slope: Numbers | None = None,
+    of: NDArray[np.intp] | slice = slice(None),
+    models: bool = True,
+) -> Found:
+    """Weighted risks of the arms. `slope` and `of` as in `Nuisance.drift`; without `models` the weights come from none."""
     trial = nuisance.trial
     risk, columns = np.empty(2), []
     for place, arm in enumerate((trial.treated, ~trial.treated)):
@@ -95,8 +102,8 @@ def hajek(nuisance: Nuisance, weight: Numbers, treatment: bool | None) -> Found:
         risk[place] = part @ trial.event
         columns.append(part * (trial.event - risk[place]))
     influence = np.column_stack(columns)
-    if treatment is not None:
-        influence = influence + nuisance.drift(influence, treatment)
+    if models:
+        influence = influence + nuisance.drift(influence, slope, of)
     return Found(risk, influence)
 
 
@@ -112,7 +119,7 @@ def carried(fit: Logistic, nuisance: Nuisance) -> Numbers:
     """The influence of an outcome model's coefficients, with that of the loss model that weights it."""
     if not fit.converged or not retained(nuisance):
         return np.full(fit.score.shape, np.nan)
-    return np.asarray((fit.score + nuisance.drift(fit.score, treatment=False)) @ fit.bread)
+    return np.asarray((fit.score + nuisance.drift(fit.score)) @ fit.bread)
 
 
 def followed_weight(nuisance: Nuisance) -> Numbers:
@@ -125,7 +132,9 @@ def followed_weight(nuisance: Nuisance) -> Numbers:
 def target_of(nuisance: Nuisance) -> Numbers:
     """The survey weight of the people the contrast is about, 0 for the others."""
     trial = nuisance.trial
-    return trial.weight if nuisance.population == "everyone" else trial.weight * trial.treated
+    if nuisance.population == "everyone":
+        return trial.weight
+    return trial.weight * (trial.treated if nuisance.population == "treated" else ~trial.treated)
 
 
 def retained(nuisance: Nuisance) -> bool:

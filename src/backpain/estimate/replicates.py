@@ -15,7 +15,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from backpain.design import Replicated
-from backpain.nuisance import Nuisance, covariates_of, with_arm
+from backpain.estimate.estimators import target_of
+from backpain.nuisance import Nuisance, covariates_of, treatment_weight, with_arm
 from backpain.regression import Batch, Block, Extra, Logistic, Many, Term, logistic, logistic_many, probability
 
 Numbers = NDArray[np.float64]
@@ -122,13 +123,10 @@ class Refits:
         """The treatment weight of each block's people in each of its replicates."""
         propensity = _predictor(self.nuisance.propensity_model.matrix[batch.order], self.propensity.coefficients)
         treated = self.nuisance.trial.treated[batch.order][:, None]
-        everyone = self.nuisance.population == "everyone"
+        population = self.nuisance.population
 
         def weight(block: Block) -> Numbers:
-            e, arm = propensity(block), treated[block.rows]
-            if everyone:
-                return np.asarray(1 / np.where(arm, e, 1 - e))
-            return np.where(arm, 1.0, e / (1 - e))
+            return treatment_weight(population, treated[block.rows], propensity(block))
 
         return weight
 
@@ -239,7 +237,7 @@ def _over(sums: Numbers) -> Numbers:
 def _predicted(refits: Refits, models: Sequence[tuple[Numbers, Numbers]]) -> Numbers:
     """(replicates, models) mean prediction for the people the contrast is about."""
     nuisance, order = refits.nuisance, refits.batch.order
-    target = np.ones(len(order)) if nuisance.population == "everyone" else nuisance.trial.treated[order].astype(float)
+    target = target_of(nuisance)[order] / nuisance.trial.weight[order]
     predictors = [_predictor(matrix[order], coefficients) for matrix, coefficients in models]
     sums = _sums(
         refits.batch, len(models), lambda block: [target[block.rows, None] * predict(block) for predict in predictors]

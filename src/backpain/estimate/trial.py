@@ -13,9 +13,12 @@ from numpy.typing import NDArray
 
 from backpain.design import Design, Replicated, Sampling, replicated
 from backpain.estimate.by_arm import doubly_robust, standardisation_by_arm
+from backpain.estimate.each import EACH
 from backpain.estimate.estimators import Found, arms_of, conditional, standardisation, unadjusted, weighting
 from backpain.estimate.replicates import REPLICATED, Refits
 from backpain.estimate.rows import Group, Quantity, Source, contrasts_of, failed_rows, risks_of, table
+from backpain.estimate.targeted import targeted
+from backpain.estimate.weights import entropy_balancing, overlap_weighting, truncated_weighting
 from backpain.impute import ResponseWeights, pool
 from backpain.nuisance import Nuisance, fit_nuisance
 from backpain.regression import Term
@@ -30,7 +33,13 @@ ESTIMATORS: dict[str, Estimator] = {
     "logistic": conditional,
     "standardisation-by-arm": standardisation_by_arm,
     "doubly-robust": doubly_robust,
+    "weighting-truncated": truncated_weighting,
+    "overlap-weighting": overlap_weighting,
+    "entropy-balancing": entropy_balancing,
+    "targeted": targeted,
 }
+# The same under replicates, every model fitted again in each.
+REFITTED: dict[str, Callable[[Refits], Numbers]] = {**REPLICATED, **EACH}
 USUAL = ("unadjusted", "weighting", "standardisation", "logistic")
 # Estimators of a contrast alone, whose arms have no risks.
 CONTRAST_ONLY = {"logistic": "odds-ratio"}
@@ -59,7 +68,7 @@ class Sample:
         """The design's variance of what an estimator found, or why there is none."""
         if isinstance(self.design, Design):
             return self.design.covariance(self.whole(found.influence)), ""
-        values = REPLICATED[name](refits) if refits is not None else np.empty((0, len(found.value)))
+        values = REFITTED[name](refits) if refits is not None else np.empty((0, len(found.value)))
         lost = np.asarray(~np.isfinite(values).all(axis=1))
         if lost.any() and refits is not None:
             told = Counter(refits.reasons(lost)).most_common(1)
