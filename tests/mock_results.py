@@ -207,6 +207,7 @@ def trial_estimates(survey: str, analysis: str, variations: list[str], shift: fl
                 "outcome": "back_pain",
                 "domain": "adult; depressed; free of back pain",
                 "estimator": estimator,
+                "population": "everyone",
                 "adjusted_for": "" if estimator == "unadjusted" else "; ".join(CONFOUNDERS),
                 "design_df": 308,
                 "converged": True,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pandas as pd
@@ -19,6 +19,7 @@ from backpain.estimate.rows import CONTRASTS
 from backpain.estimate.trial import REFITTED
 from backpain.nuisance import fit_nuisance
 from backpain.regression import coding_of, design_matrix, logistic
+from backpain.spec.analysis import Estimator
 
 ORACLE = Path(__file__).parent / "oracle"
 TERMS: list[Any] = ["age", "sex", {"variable": "visits", "as": "square-root"}]
@@ -320,9 +321,9 @@ def test_rows_have_the_columns_and_counts_of_the_participants(survey: pd.DataFra
     assert rows["estimator"].drop_duplicates().tolist() == list(USUAL)
     assert list(rows.columns) == COLUMNS
     assert rows.groupby("estimator").size().to_dict() == {
-        "unadjusted": 5,
-        "weighting": 5,
-        "standardisation": 5,
+        "unadjusted": 6,
+        "weighting": 6,
+        "standardisation": 6,
         "logistic": 1,
     }
     for arm, mark in (("treated", True), ("untreated", False)):
@@ -331,7 +332,51 @@ def test_rows_have_the_columns_and_counts_of_the_participants(survey: pd.DataFra
         assert row["weighted_people"] == pytest.approx(part["weight"].sum())
     both = only(rows, "weighting", "risk-difference")
     assert (both["people"], both["events"]) == (len(survey), survey["event"].sum())
-    assert rows["reason"].eq("").all()
+    assert rows.loc[rows["scale"] != "number-needed-to-treat", "reason"].eq("").all()
+
+
+def test_the_number_needed_to_treat_inverts_the_difference_unless_that_may_be_none() -> None:
+    trial = crowd(3000)
+    rows = estimate(trial, CROWD_TERMS, estimators=["weighting", "overlap-weighting"])
+    difference, needed = (only(rows, "weighting", scale) for scale in ("risk-difference", "number-needed-to-treat"))
+    assert difference["high"] < 0
+    assert needed["estimate"] == pytest.approx(-1 / difference["estimate"])
+    assert (needed["low"], needed["high"]) == pytest.approx((-1 / difference["low"], -1 / difference["high"]))
+    assert needed["low"] < needed["estimate"] < needed["high"]
+    few = only(estimate(crowd(90), CROWD_TERMS, estimators=["weighting"]), "weighting", "number-needed-to-treat")
+    assert np.isfinite(few["estimate"])
+    assert np.isnan(few["low"])
+    assert "has two parts" in few["reason"]
+    assert rows.groupby("estimator")["population"].unique().map(list).to_dict() == {
+        "weighting": ["everyone"],
+        "overlap-weighting": ["overlap"],
+    }
+
+
+def test_the_estimators_that_may_be_declared_are_those_there_are() -> None:
+    assert set(get_args(Estimator)) == set(ESTIMATORS) == set(REFITTED)
+
+
+def test_the_arms_of_overlap_and_entropy_weights_have_equal_means() -> None:
+    trial = crowd(800)
+    nuisance = fit_nuisance(trial, CROWD_TERMS)
+    x, w, arm = nuisance.covariates, nuisance.trial.weight, nuisance.trial.treated
+    e = nuisance.propensity
+    overlap = w * np.where(arm, 1 - e, e)
+    balanced = [np.average(x, axis=0, weights=overlap * part) for part in (arm, ~arm)]
+    np.testing.assert_allclose(balanced[0], balanced[1], rtol=1e-8)
+    everyone = np.average(x, axis=0, weights=w)
+    for part in (arm, ~arm):
+        made = weights.balance(x, w, w, part)
+        np.testing.assert_allclose(np.average(x, axis=0, weights=w * made.weight), everyone, rtol=1e-7)
+        assert (w * made.weight).sum() == pytest.approx(w.sum(), rel=1e-7)
+
+
+def test_means_that_no_weights_can_reach_are_told() -> None:
+    trial = crowd(300).assign(age=lambda frame: frame["age"].where(frame["treated"], frame["age"] + 200))
+    rows = estimate(trial, ["age"], estimators=["entropy-balancing"])
+    assert not rows["converged"].any()
+    assert rows["reason"].str.contains("no weights of its people reach the population's means").all()
 
 
 def test_a_skeleton_keeps_psus_that_hold_no_participant(survey: pd.DataFrame) -> None:
@@ -339,7 +384,7 @@ def test_a_skeleton_keeps_psus_that_hold_no_participant(survey: pd.DataFrame) ->
     whole = estimate(trial, TERMS, survey[["stratum", "psu"]], "remove", ["weighting"])
     cut = estimate(trial, TERMS, None, "remove", ["weighting"])
     assert whole["estimate"].equals(cut["estimate"])
-    assert (whole["se"] > cut["se"]).all()
+    assert (whole["se"] > cut["se"])[whole["se"].notna()].all()
 
 
 def test_a_survey_without_design_is_a_simple_random_sample() -> None:

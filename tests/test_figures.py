@@ -14,7 +14,7 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
 import mock_results
-from backpain.figures import diagnostics, effects, evidence, people
+from backpain.figures import diagnostics, effects, evidence, forests, people
 from backpain.figures.style import STYLE, label, save, svg
 from backpain.tables.conceal import conceal
 from backpain.tables.pick import Section, sections
@@ -42,7 +42,7 @@ def trial(public: Any) -> Section:
 
 def test_every_figure_of_a_run_is_drawn_under_the_name_the_report_looks_for(public: Any) -> None:
     drawn = mock_results.draw_all(*public)
-    trial = ["flow", "windows", "missingness", "love", "overlap", "risks", "detectable", "forest"]
+    trial = ["flow", "windows", "missingness", "love", "overlap", "risks", "detectable", "forest", "estimators"]
     expected = [f"treatment-onset.meps.{name}" for name in trial]
     assert list(drawn) == [*expected[:5], *expected[5:], "four-groups.nhanes-2009-2010.groups", "evidence"]
 
@@ -123,7 +123,7 @@ def markers(figure: Figure) -> list[tuple[str, bool]]:
 def test_an_estimate_that_did_not_pass_is_hollow_and_says_so(trial: Section) -> None:
     lines = trial.lines("risk-difference").iloc[:4]
     assert lines["gate"].tolist()[3].startswith("failed")
-    figure = effects.forest(lines)
+    figure = forests.forest(lines)
     assert [filled for _, filled in markers(figure)] == [True, True, True, False]
     assert markers(figure)[3][0] == STYLE["failed"]
     found = texts(figure)
@@ -131,26 +131,34 @@ def test_an_estimate_that_did_not_pass_is_hollow_and_says_so(trial: Section) -> 
     assert len([text for text in found if text.endswith(")") and " to " in text and "interval" not in text]) == 3
 
 
+def test_every_estimator_of_the_declared_analysis_has_a_row_that_says_whom_it_is_about(trial: Section) -> None:
+    rows = trial.by_estimator
+    assert rows["estimator"].tolist()[0] == trial.speaking["main"]
+    assert rows["estimator"].is_unique
+    figure = forests.by_estimator(rows.assign(population=["everyone", *["overlap"] * (len(rows) - 1)]))
+    assert {"Everyone", "The overlap", *rows["estimator_label"]} <= set(texts(figure))
+
+
 def test_single_panels_are_hollow_under_a_heading_of_their_own(trial: Section) -> None:
     lines = trial.lines("risk-difference")
     panels = lines[lines["gate"] == "description"]
-    figure = effects.forest(panels)
+    figure = forests.forest(panels)
     assert not any(filled for _, filled in markers(figure))
-    assert effects.FAMILIES["only"] in texts(figure)
+    assert forests.FAMILIES["only"] in texts(figure)
 
 
 def test_a_wide_interval_is_cut_with_an_arrow_and_does_not_flatten_the_rest(trial: Section) -> None:
     lines = trial.lines("risk-difference")
     wide = lines.assign(high=lines["high"].where(lines["variation"] != "only-panel-14", 5.0))
-    axes = effects.forest(wide).axes[0]
+    axes = forests.forest(wide).axes[0]
     assert axes.get_xlim()[1] < 1000
     assert ">" in [line.get_marker() for line in axes.lines]
 
 
 def test_the_simulated_truth_is_drawn_and_named(trial: Section) -> None:
     lines = trial.lines("risk-difference").iloc[:2]
-    assert f"simulated truth {MINUS}21.0" in texts(effects.forest(lines, truth=-0.021))
-    assert not [text for text in texts(effects.forest(lines)) if "truth" in text]
+    assert f"simulated truth {MINUS}21.0" in texts(forests.forest(lines, truth=-0.021))
+    assert not [text for text in texts(forests.forest(lines)) if "truth" in text]
     assert f"simulated truth {MINUS}21.0" in texts(effects.detectable(trial.main, 0.02, 0.8, truth=-0.021))
 
 

@@ -17,7 +17,7 @@ from backpain.design import t_quantile
 Numbers = NDArray[np.float64]
 
 COLUMNS = [
-    "arm", "scale", "estimator", "estimate", "se", "low", "high", "p", "people", "events", "design_df",
+    "arm", "scale", "estimator", "population", "estimate", "se", "low", "high", "p", "people", "events", "design_df",
     "weighted_people", "converged", "reason", "imputations", "df", "missing_variance", "monte_carlo",
 ]  # fmt: skip
 
@@ -42,11 +42,12 @@ class Group(NamedTuple):
 
 @dataclass(frozen=True)
 class Source:
-    """What all rows of one estimator share: its name, degrees of freedom, and whether it can be used."""
+    """What all rows of one estimator share: its name, degrees of freedom, whether it can be used, whom it is about."""
 
     estimator: str
     df: int
     reason: str = ""
+    population: str = "everyone"
     level: float = 0.95
 
     def row(self, group: Group, scale: str, **numbers: float) -> dict[str, Any]:
@@ -55,6 +56,7 @@ class Source:
             "arm": group.name,
             "scale": scale,
             "estimator": self.estimator,
+            "population": self.population,
             **dict.fromkeys(("estimate", "se", "low", "high", "p"), math.nan),
             **numbers,
             "people": group.people,
@@ -158,6 +160,24 @@ def contrasts_of(
             se = math.sqrt(max(slope @ covariance[np.ix_(pair, pair)] @ slope, 0.0))
             found.append(Quantity(both, scale, CONTRASTS[scale].value(one, other), se))
     return found
+
+
+def needed_to_treat(row: dict[str, Any]) -> dict[str, Any]:
+    """From the row of a risk difference, how many people treated make one event fewer; negative for one more.
+
+    Its interval is the inverted one of the difference, which falls into two where that holds zero; then there is none,
+    and the row says so (Altman 1998, BMJ 317:1309).
+    """
+    found = {**row, "scale": "number-needed-to-treat", **dict.fromkeys(("estimate", "se", "low", "high"), math.nan)}
+    if not row["converged"] or math.isnan(row["estimate"]) or row["estimate"] == 0:
+        return found
+    ends = (-float(row["high"]), -float(row["low"]))
+    found["estimate"] = 1 / -float(row["estimate"])
+    if math.isnan(ends[0]) or math.isnan(ends[1]):
+        return found
+    if ends[0] < 0 < ends[1] or 0 in ends:
+        return {**found, "reason": "the interval of the difference holds no difference, so this one has two parts"}
+    return {**found, "low": 1 / ends[1], "high": 1 / ends[0]}
 
 
 def failed_rows(

@@ -16,7 +16,7 @@ from backpain.estimate.by_arm import doubly_robust, standardisation_by_arm
 from backpain.estimate.each import EACH
 from backpain.estimate.estimators import Found, arms_of, conditional, standardisation, unadjusted, weighting
 from backpain.estimate.replicates import REPLICATED, Refits
-from backpain.estimate.rows import Group, Quantity, Source, contrasts_of, failed_rows, risks_of, table
+from backpain.estimate.rows import Group, Quantity, Source, contrasts_of, failed_rows, needed_to_treat, risks_of, table
 from backpain.estimate.targeted import targeted
 from backpain.estimate.weights import entropy_balancing, overlap_weighting, truncated_weighting
 from backpain.impute import ResponseWeights, pool
@@ -41,6 +41,8 @@ ESTIMATORS: dict[str, Estimator] = {
 # The same under replicates, every model fitted again in each.
 REFITTED: dict[str, Callable[[Refits], Numbers]] = {**REPLICATED, **EACH}
 USUAL = ("unadjusted", "weighting", "standardisation", "logistic")
+# Estimators that are about other people than the declared population.
+ABOUT = {"overlap-weighting": "overlap"}
 # Estimators of a contrast alone, whose arms have no risks.
 CONTRAST_ONLY = {"logistic": "odds-ratio"}
 
@@ -152,7 +154,13 @@ def estimate(
         Refits.of(one.people, terms, design, one.nuisance) if isinstance(design, Replicated) else None
         for one in samples
     ]
-    return table([row for name in estimators for row in rows_of(name, terms, samples, refits)])
+    rows = [row for name in estimators for row in rows_of(name, terms, samples, refits)]
+    return table([found for row in rows for found in told(row)])
+
+
+def told(row: dict[str, Any]) -> list[dict[str, Any]]:
+    """A row, and after that of a risk difference the number of people needed to treat."""
+    return [row, needed_to_treat(row)] if row["scale"] == "risk-difference" else [row]
 
 
 def rows_of(
@@ -160,17 +168,16 @@ def rows_of(
 ) -> list[dict[str, Any]]:
     """The rows of one estimator: risks and contrasts with the design's variance, or the reason there are none."""
     arms, only = arms_of(samples[0].nuisance), CONTRAST_ONLY.get(name)
-    df = samples[0].design.degrees_of_freedom_in()
+    df, population = samples[0].design.degrees_of_freedom_in(), ABOUT.get(name, samples[0].nuisance.population)
     found: list[list[Quantity]] = []
     for place, (one, refit) in enumerate(zip(samples, refits, strict=True), 1):
         mine = ESTIMATORS[name](one.people, terms, one.nuisance)
         covariance, reason = (np.empty((0, 0)), mine.reason) if mine.reason else one.covariance(name, mine, refit)
         if reason:
-            told = f"imputation {place}: {reason}" if len(samples) > 1 else reason
-            source = Source(name, df, told)
+            source = Source(name, df, f"imputation {place}: {reason}" if len(samples) > 1 else reason, population)
             return failed_rows(arms, source, [only], risks=False) if only else failed_rows(arms, source)
         found.append(quantities(name, mine, covariance, arms))
-    source = Source(name, df)
+    source = Source(name, df, population=population)
     if len(found) == 1:
         return [quantity.row(source) for quantity in found[0]]
     return [pooled_row(source, each) for each in zip(*found, strict=True)]

@@ -10,7 +10,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from backpain.figures.effects import whisker
+from backpain.figures.forests import whisker
 from backpain.figures.style import STYLE, WIDTH, require, rows_axis, styled, write
 from backpain.synthesise import evidence as beside
 from backpain.tables.conceal import conceal

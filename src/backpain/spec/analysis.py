@@ -157,11 +157,26 @@ class Outcome(Closed):
     label: str
 
 
+# The names of `backpain.estimate.ESTIMATORS`, which needs packages that declarations are read without.
+Estimator = Literal[
+    "unadjusted",
+    "weighting",
+    "weighting-truncated",
+    "overlap-weighting",
+    "entropy-balancing",
+    "standardisation",
+    "standardisation-by-arm",
+    "doubly-robust",
+    "targeted",
+    "logistic",
+]
+
+
 class Estimand(Closed):
     """The causal contrast."""
 
     contrast: Literal["risk-difference", "risk-ratio"] = "risk-difference"
-    population: Literal["everyone"] = "everyone"
+    population: Literal["everyone", "treated", "untreated"] = "everyone"
     switching: Literal["treatment-policy"] = "treatment-policy"
 
 
@@ -262,7 +277,7 @@ class Plan(Closed):
 
 
 class Protocol(Plan):
-    """One target trial and its variations."""
+    """One target trial and its variations. `further_estimators` are those of the declared analysis alone."""
 
     name: str
     question: str
@@ -284,14 +299,19 @@ class Protocol(Plan):
     ]
     windows: dict[str, tuple[float, float]]
     time_zero_month: float
-    estimators: list[str]
-    primary_estimator: str
+    estimators: list[Estimator]
+    further_estimators: list[Estimator] = Field(default_factory=list)
+    primary_estimator: Estimator
     table_one: list[str] = Field(default_factory=list)
     variations: dict[str, dict[str, Any]] = Field(default_factory=dict)
     series: Series = Series()
     assumptions: list[str] = Field(default_factory=list)
     limits: list[str] = Field(default_factory=list)
     smallest_effect: float
+
+    def estimators_of(self, variation: str) -> list[Estimator]:
+        """The estimators of a variation that adjusts for something."""
+        return [*self.estimators, *(self.further_estimators if variation == "main" else [])]
 
 
 class Association(Closed):

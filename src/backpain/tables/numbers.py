@@ -87,6 +87,7 @@ def small(smallest: int) -> str:
 SCALES: dict[str, Callable[[Any], str]] = {
     "risk": per_thousand,
     "risk-difference": difference,
+    "number-needed-to-treat": count,
     "ratio": ratio,
     **dict.fromkeys(RATIOS, ratio),
 }

@@ -111,6 +111,14 @@ class Section:
             keep &= frame["variation"] == variation
         return frame[keep].reset_index(drop=True)
 
+    @property
+    def by_estimator(self) -> pd.DataFrame:
+        """The declared analysis's risk difference by every estimator, the declared one first, in words."""
+        frame = self.estimates
+        frame = frame[(frame["scale"] == "risk-difference") & (frame["variation"] == "main")]
+        frame = frame.assign(estimator_label=[sentence(words(name)) for name in frame["estimator"]])
+        return frame.sort_values("estimator", key=lambda names: names != self.speaking["main"], kind="stable")
+
     def variation(self, name: str) -> str:
         """A variation's declared label, or its name as words."""
         if name == "main":

@@ -48,12 +48,13 @@ def estimate_trial(
     """
     estimates, detectable, pooling = [], [], []
     for name, plan, people in each(participants, protocol, survey):
-        estimators = protocol.estimators if plan.assignment.confounders else ["unadjusted"]
+        estimators = protocol.estimators_of(name) if plan.assignment.confounders else ["unadjusted"]
         handled = handle(people, plan, imputed(values, name, people))
         rows = estimate(
             handled.sets,
             plan.assignment.terms,
             estimators=estimators,
+            population=plan.estimand.population,
             lost=plan.follow_up.lost,
             response=handled.response,
             design=design_of(handled, skeleton, plan, survey),

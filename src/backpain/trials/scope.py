@@ -10,8 +10,8 @@ from backpain.spec import Plan, Protocol, Survey, variations
 
 SCOPE = ["survey", "analysis", "variation"]
 ESTIMATES = [
-    *SCOPE, "estimand", "outcome", "domain", "arm", "scale", "estimator", "adjusted_for", "estimate", "se", "low", "high",
-    "p", "people", "events", "design_df", "weighted_people", "converged", "gate", "reason",
+    *SCOPE, "estimand", "outcome", "domain", "arm", "scale", "estimator", "population", "adjusted_for", "estimate", "se",
+    "low", "high", "p", "people", "events", "design_df", "weighted_people", "converged", "gate", "reason",
 ]  # fmt: skip
 DESCRIPTION = "description"
 
