@@ -593,6 +593,28 @@ def test_an_association_agrees_with_r(survey: pd.DataFrame, numbers: dict[str, A
     assert rows.loc[rows["estimator"] != "unadjusted", "design_df"].eq(16).all()
 
 
+def test_an_association_under_replicates_is_refitted_in_each(survey: pd.DataFrame) -> None:
+    people = survey[survey["stratum"] <= 14].reset_index(drop=True)
+    boot = replicated(Design.of(people), "bootstrap", replicates=9, seed=3)
+    domain = people["domain"] == 1
+    rows = associate(people, "known", "visited", "few", ["age"], domain, design=boot)
+    plain = associate(people, "known", "visited", "few", ["age"], domain)
+    np.testing.assert_allclose(rows["estimate"], plain["estimate"], rtol=1e-10)
+    values = []
+    for place in range(9):
+        weight = people["weight"] * boot.factor[boot.unit, place]
+        part = people.assign(weight=weight)[weight > 0]
+        one = associate(part, "known", "visited", "few", ["age"], part["domain"] == 1)
+        values.append(one.set_index(["estimator", "scale", "arm"])["estimate"])
+    for estimator, scale, arm in (
+        ("standardisation", "risk-difference", "many vs few"),
+        ("unadjusted", "risk", "many"),
+    ):
+        alone = np.array([value[(estimator, scale, arm)] for value in values])
+        expected = np.sqrt((boot.scale * (alone - alone.mean()) ** 2).sum())
+        assert only(rows, estimator, scale, arm)["se"] == pytest.approx(expected, rel=1e-6)
+
+
 def test_an_association_of_the_domain_cut_out_is_the_same_when_the_skeleton_is_known(survey: pd.DataFrame) -> None:
     domain = survey["domain"] == 1
     whole = associate(survey, "known", "visited", "few", ["age"], domain)
@@ -638,7 +660,7 @@ def test_a_group_without_events_has_a_prevalence_of_zero_and_no_adjusted_numbers
     assert crude["high"] > 0.01
     adjusted = rows[rows["estimator"] != "unadjusted"]
     assert not adjusted["converged"].any()
-    assert adjusted["reason"].str.contains("all those who have many have outcome 0").all()
+    assert adjusted["reason"].str.contains("all those who have visited: many have outcome 0").all()
     assert len(adjusted) == 3 + 4 + 2
 
 

@@ -264,22 +264,49 @@ def test_a_refit_that_does_not_settle_is_missing(people: pd.DataFrame) -> None:
         model.refit(np.ones((3, 1)))
 
 
-def test_margins_of_refits_move_as_their_influence_says(people: pd.DataFrame, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_influence_of_margins_is_their_slope_in_each_weight(
+    people: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
     seen: list[Any] = []
-
-    def listen(design: Design, estimate: Any, influence: Any, at: Any, domain: Any = None) -> Any:
-        seen.append((influence(), at))
-        return design.covariance(influence(), domain)
-
     model = regress(people, "ordinal", CROSSED[:3], "domain")
-    monkeypatch.setattr("backpain.regression.margins.variance", listen)
-    model.margins("treated", [0, 1])
-    influence, at = seen[0]
-    weight, person = model.design.weight, int(np.flatnonzero(model.members)[40])
-    step = np.zeros((len(weight), 1))
-    step[person] = 1e-3 * weight[person]
-    slope = (at(weight[:, None] + step) - at(weight[:, None] - step)) / 2e-3
-    assert influence[person] == pytest.approx(slope[0], rel=1e-4, abs=1e-9)
+    design, weight = model.design, model.design.weight
+
+    def listen(self: Design, influence: Any, domain: Any = None) -> Any:
+        seen.append(influence)
+        return np.eye(influence.shape[1])
+
+    monkeypatch.setattr(Design, "covariance", listen)
+    model.averages("treated", [0, 1])
+    person = int(np.flatnonzero(model.members)[40])
+
+    def moved(step: float) -> Any:
+        other = np.where(np.arange(len(weight)) == person, weight * (1 + step), weight)
+        changed = design.times(other / weight)
+        again = survey_regression(people, model.outcome, CROSSED[:3], changed, "ordinal", model.members)
+        return again.averages("treated", [0, 1])[0]
+
+    slope = (moved(1e-3) - moved(-1e-3)) / 2e-3
+    assert seen[0][person] == pytest.approx(slope, rel=1e-4, abs=1e-9)
+
+
+@pytest.mark.parametrize("name", ["logistic", "poisson", "ordinal"])
+def test_margins_under_replicates_are_those_of_models_fitted_one_by_one(people: pd.DataFrame, name: str) -> None:
+    kept = people[people["stratum"] <= 14].reset_index(drop=True)
+    boot = replicated(Design.of(kept), "bootstrap", replicates=7, seed=3)
+    members = (kept["domain"] == 1).to_numpy()
+    outcome = regress(people, name, CROSSED[:3]).outcome
+    model = survey_regression(kept, outcome, CROSSED[:3], boot, name, members)
+    found, covariance = model.averages("treated", [0, 1])
+    alone = []
+    for place in range(7):
+        weight = boot.base * boot.factor[boot.unit, place]
+        counted = weight > 0
+        part = kept[counted].assign(weight=weight[counted])
+        one = survey_regression(part, outcome, CROSSED[:3], Design.of(part), name, members[counted])
+        alone.append(one.averages("treated", [0, 1])[0])
+    spread = np.array(alone) - np.mean(alone, axis=0)
+    np.testing.assert_allclose(covariance, (spread * boot.scale[:, None]).T @ spread, rtol=1e-6)
+    assert model.margins("treated", [0, 1])["estimate"].to_numpy() == pytest.approx(found)
 
 
 @pytest.mark.parametrize("name", list(FAMILIES))

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from backpain.design import Design, proportion
+from backpain.design import Sampling, proportion
 from backpain.estimate.rows import (
     Group,
     Quantity,
@@ -16,11 +16,10 @@ from backpain.estimate.rows import (
     contrasts_of,
     failed_rows,
     risks_of,
-    standardised,
     table,
 )
 from backpain.estimate.trial import design_of
-from backpain.regression import INTERCEPT, Logistic, Term, design_matrix, logistic
+from backpain.regression import Term, survey_regression
 
 Numbers = NDArray[np.float64]
 Marks = NDArray[np.bool_]
@@ -37,6 +36,7 @@ def associate(
     domain: ArrayLike | None = None,
     skeleton: pd.DataFrame | None = None,
     lonely: str = "adjust",
+    design: Sampling | None = None,
 ) -> pd.DataFrame:
     """Compare the prevalence of an outcome between groups, inside a domain of a survey.
 
@@ -53,6 +53,8 @@ def associate(
         (people,) mask; None is everyone.
     skeleton, lonely
         As in `Design.of`.
+    design
+        The people's design, made before: with stages, or of replicate weights. It takes the place of the two.
 
     Returns
     -------
@@ -65,9 +67,9 @@ def associate(
     ------
     ValueError
         If a weight in the domain is zero, outcome or exposure is missing there, the reference is not a group
-        or the only one, and as `Design.of` and `design_matrix` do.
+        or the only one, and as `Design.of` and `survey_regression` do.
     """
-    design = design_of(people, skeleton, lonely)
+    design = design_of(people, skeleton, lonely) if design is None else design
     members = design.members(domain)
     _check(people, outcome, exposure, reference, design, members)
     event = people[outcome].to_numpy(dtype=float, na_value=0.0) * members
@@ -81,14 +83,10 @@ def associate(
         share = proportion(event, design, mask)
         source = Source("unadjusted", share.df)
         rows.append(source.row(group, "risk", estimate=share.estimate, se=share.se, low=share.low, high=share.high))
-    inside = people.loc[members]
-    covariates, columns = design_matrix(inside, terms)
-    indicators = np.column_stack([mask[members] for mask in masks.values()]).astype(float)
-    adjusted = _adjusted(covariates, columns, indicators, groups, event[members], design, members)
-    return table([*rows, *adjusted])
+    return table([*rows, *_adjusted(people, outcome, exposure, list(masks), terms, groups, design, members)])
 
 
-def _check(people: pd.DataFrame, outcome: str, exposure: str, reference: str, design: Design, members: Marks) -> None:
+def _check(people: pd.DataFrame, outcome: str, exposure: str, reference: str, design: Sampling, members: Marks) -> None:
     for name in (outcome, exposure):
         if name not in people:
             raise ValueError(f"people: there is no column {name!r}")
@@ -118,66 +116,33 @@ def _groups(exposure: pd.Series, reference: str, members: Marks) -> dict[str, Ma
 
 
 def _adjusted(
-    covariates: Numbers,
-    columns: list[str],
-    indicators: Numbers,
+    people: pd.DataFrame,
+    outcome: str,
+    exposure: str,
+    levels: list[str],
+    terms: Sequence[Term],
     groups: list[Group],
-    event: Numbers,
-    design: Design,
+    design: Sampling,
     members: Marks,
 ) -> list[dict[str, object]]:
-    """Standardised risks with their contrasts, and the odds ratios of the same model."""
-    names = [INTERCEPT, *(group.name for group in groups[:-1]), *columns[1:]]
-
-    def matrix(held: Numbers) -> Numbers:
-        # ASSUME: groups and terms act on the log-odds without interaction.
-        return np.column_stack([covariates[:, :1], held[:, :-1], covariates[:, 1:]])
-
-    observed, weight = matrix(indicators), design.weight[members]
-    everyone = [matrix(np.tile(row, (len(weight), 1))) for row in np.eye(len(groups))]
-    rows: list[dict[str, object]] = []
-    for engine, estimator in (("newton", "standardisation"), ("statsmodels", "logistic")):
-        fit = logistic(observed, event, weight, names, engine)
-        reason = "" if fit.converged else f"outcome: {fit.reason}"
-        source = Source(estimator, design.degrees_of_freedom_in(members), reason)
-        if estimator == "standardisation":
-            rows += _risks(fit, everyone, groups, source, design, members)
-        else:
-            rows += _odds_ratios(fit, groups, source, design, members)
-    return rows
-
-
-def _risks(
-    fit: Logistic,
-    everyone: list[Numbers],
-    groups: list[Group],
-    source: Source,
-    design: Design,
-    members: Marks,
-) -> list[dict[str, object]]:
-    if not fit.converged:
-        return failed_rows(groups, source, STANDARDISED)
-    risk, influence = standardised(everyone, fit.coefficients, fit.influence, design.weight[members])
-    covariance = design.covariance(_whole(influence, members), members)
+    """Standardised risks with their contrasts, and the odds ratios of the same model, which statsmodels has to confirm."""
+    # ASSUME: groups and terms act on the log-odds without interaction. The reference comes first, as no column.
+    order = pd.CategoricalDtype([levels[-1], *levels[:-1]])
+    coded = people.assign(**{exposure: people[exposure].astype("str").astype(order)})
+    model = survey_regression(coded, outcome, [exposure, *terms], design, domain=members, engine="statsmodels")
+    reason = "" if model.converged else f"outcome: {model.reason}"
+    standard, odds = (Source(name, model.freedom, reason) for name in ("standardisation", "logistic"))
+    if not model.converged:
+        return [
+            *failed_rows(groups, standard, STANDARDISED),
+            *failed_rows(groups, odds, ["odds-ratio"], risks=False),
+        ]
+    risk, covariance = model.averages(exposure, levels)
     found = [*risks_of(groups, risk, covariance), *contrasts_of(groups, risk, covariance, STANDARDISED)]
-    return [quantity.row(source) for quantity in found]
-
-
-def _odds_ratios(
-    fit: Logistic, groups: list[Group], source: Source, design: Design, members: Marks
-) -> list[dict[str, object]]:
-    if not fit.converged:
-        return failed_rows(groups, source, ["odds-ratio"], risks=False)
-    influence = fit.influence[:, 1 : len(groups)]
-    se = np.sqrt(np.diag(design.covariance(_whole(influence, members), members)))
-    return [
-        Quantity(group.beside(groups[-1]), "odds-ratio", float(value), float(error)).row(source)
-        for group, value, error in zip(groups[:-1], fit.coefficients[1 : len(groups)], se, strict=True)
+    columns = model.coding.groups[exposure]
+    errors = np.sqrt(np.diag(model.covariance))[columns]
+    ratios = [
+        Quantity(group.beside(groups[-1]), "odds-ratio", float(value), float(error))
+        for group, value, error in zip(groups[:-1], model.coefficients[columns], errors, strict=True)
     ]
-
-
-def _whole(influence: Numbers, members: Marks) -> Numbers:
-    """The influence of the domain's members among that of all people, who have none."""
-    whole = np.zeros((len(members), influence.shape[1]))
-    whole[members] = influence
-    return whole
+    return [*(one.row(standard) for one in found), *(one.row(odds) for one in ratios)]

@@ -13,11 +13,10 @@ from backpain.estimate.estimators import (
     Found,
     carried,
     followed_weight,
+    predicted,
     reason_of,
-    target_of,
     unusable,
 )
-from backpain.estimate.rows import standardised
 from backpain.nuisance import Nuisance, covariates_of
 from backpain.regression import Logistic, Term, logistic
 
@@ -50,9 +49,9 @@ def doubly_robust(participants: pd.DataFrame, terms: Sequence[Term], nuisance: N
     models = arm_models(participants, terms, nuisance)
     if reason := "; ".join(filter(None, [nuisance.reason, reason_of_arms(models, nuisance)])):
         return unusable(nuisance, reason)
-    predicted = _standardised(models, nuisance)
+    plain = _standardised(models, nuisance)
     left = np.empty(2)
-    influence = predicted.influence.copy()
+    influence = plain.influence.copy()
     for place, model in enumerate(models):
         share = nuisance.analysis_weight * model.people
         share = share / share.sum()
@@ -61,7 +60,7 @@ def doubly_robust(participants: pd.DataFrame, terms: Sequence[Term], nuisance: N
         own = (share * (nuisance.trial.event - fitted - left[place]))[:, None]
         slope = -model.fit.matrix.T @ (share * fitted * (1 - fitted))
         influence[:, place] += (own + nuisance.drift(own, nuisance.treatment_slope))[:, 0] + model.influence @ slope
-    return Found(predicted.value + left, influence)
+    return Found(plain.value + left, influence)
 
 
 def arm_models(participants: pd.DataFrame, terms: Sequence[Term], nuisance: Nuisance) -> list[ArmModel]:
@@ -81,8 +80,6 @@ def reason_of_arms(models: list[ArmModel], nuisance: Nuisance) -> str:
 
 
 def _standardised(models: list[ArmModel], nuisance: Nuisance) -> Found:
-    parts = [
-        standardised([model.fit.matrix], model.fit.coefficients, model.influence, target_of(nuisance))
-        for model in models
-    ]
-    return Found(np.concatenate([risk for risk, _ in parts]), np.hstack([influence for _, influence in parts]))
+    averages = [predicted(model.fit, np.asarray(model.fit.matrix), nuisance) for model in models]
+    influence = [one.influence(model.influence) for one, model in zip(averages, models, strict=True)]
+    return Found(np.concatenate([one.value for one in averages]), np.hstack(influence))

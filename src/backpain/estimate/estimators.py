@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from backpain.estimate.rows import Group, standardised
+from backpain.estimate.rows import Group
 from backpain.nuisance import Nuisance, covariates_of, with_arm
-from backpain.regression import Logistic, Term, logistic
+from backpain.regression import Average, Logistic, Term, average, logistic
 
 Numbers = NDArray[np.float64]
 
@@ -71,8 +71,15 @@ def standardisation(participants: pd.DataFrame, terms: Sequence[Term], nuisance:
     if reason:
         return unusable(nuisance, reason)
     matrices = [with_arm(model.covariates, model.columns, arm)[0] for arm in (True, False)]
-    risk, influence = standardised(matrices, model.fit.coefficients, model.influence, target_of(nuisance))
-    return Found(risk, influence)
+    averages = [predicted(model.fit, matrix, nuisance) for matrix in matrices]
+    return Found(
+        np.concatenate([one.value for one in averages]), np.hstack([one.influence(model.influence) for one in averages])
+    )
+
+
+def predicted(fit: Logistic, matrix: Numbers, nuisance: Nuisance) -> Average:
+    """What a model predicts under a matrix, averaged over the people the contrast is about."""
+    return average([(lambda: matrix, 1.0)], fit.kind, fit.coefficients, target_of(nuisance))
 
 
 def conditional(participants: pd.DataFrame, terms: Sequence[Term], nuisance: Nuisance) -> Found:

@@ -193,34 +193,6 @@ def table(rows: Sequence[dict[str, Any]]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def standardised(
-    matrices: Sequence[Numbers], coefficients: Numbers, influence: Numbers, target: Numbers
-) -> tuple[Numbers, Numbers]:
-    """Risks of a target population had everyone been in each group, by a fitted logistic model.
-
-    Parameters
-    ----------
-    matrices
-        One (people, k) model matrix per group, with everyone in that group.
-    coefficients, influence
-        (k,) the model's, and (people, k) their influence function.
-    target
-        (people,) survey weight of the people averaged over, 0 for the others.
-
-    Returns
-    -------
-    (groups,) risks and their (people, groups) influence function.
-    """
-    share = target / target.sum()
-    risk, columns = np.empty(len(matrices)), []
-    for place, matrix in enumerate(matrices):
-        fitted = expit(matrix @ coefficients)
-        risk[place] = share @ fitted
-        slope = matrix.T @ (share * fitted * (1 - fitted))
-        columns.append(share * (fitted - risk[place]) + influence @ slope)
-    return risk, np.column_stack(columns)
-
-
 def minimal_detectable_difference(se: float, df: float, power: float = 0.8, level: float = 0.05) -> float:
     """The smallest true difference that a two-sided test finds with this power.
 

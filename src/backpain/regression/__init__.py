@@ -4,6 +4,7 @@ Whoever uses a fit needs its influence function: how much each person moves each
 the score and the information at the converged fit (Binder 1983, Int Stat Rev 51:279), as in R's `svyglm`.
 """
 
+from backpain.regression.average import Average, average
 from backpain.regression.comparison import Comparison
 from backpain.regression.families import SINGLE
 from backpain.regression.fit import ENGINES, INFORMATION, Fit, fit
@@ -31,6 +32,7 @@ __all__ = [
     "INFORMATION",
     "INTERCEPT",
     "SINGLE",
+    "Average",
     "Batch",
     "Block",
     "Coding",
@@ -41,6 +43,7 @@ __all__ = [
     "Many",
     "Regression",
     "Term",
+    "average",
     "coding_of",
     "counterfactual",
     "design_matrix",

@@ -7,8 +7,7 @@ person to person where the other covariates were sampled with the people (Grauba
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +16,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.stats import t
 
-from backpain.design import t_quantile, variance
+from backpain.design import Design, Replicated, t_quantile
+from backpain.regression.average import Combination, average
 from backpain.regression.domain import spread, vectors
 from backpain.regression.forms import column_of, is_number, numbers_of, present_levels
 from backpain.regression.rows import Rows
@@ -26,32 +26,12 @@ if TYPE_CHECKING:
     from backpain.regression.survey import Regression
 
 Numbers = NDArray[np.float64]
-# Predictions under some matrices, made when needed, each times a number.
-Combination = list[tuple[Callable[[], Numbers], float]]
+Marks = NDArray[np.bool_]
 
 COVARIATES = ("sampled", "fixed", "independent")
 SCALES = ("difference", "ratio")
 # Steps of the numeric slope, in standard deviations of the variable, weighted so that their error is of fourth order.
 STEPS = {1e-3: 4 / 3, 2e-3: -1 / 3}
-
-
-@dataclass(frozen=True)
-class Means:
-    """Weighted averages, who lies how far from them, and how the coefficients move them.
-
-    Attributes
-    ----------
-    value
-        (m,) the averages.
-    deviation
-        (people, m) how far each person's own prediction lies from the average.
-    gradient
-        (k, m) slope of each average in the coefficients.
-    """
-
-    value: Numbers
-    deviation: Numbers
-    gradient: Numbers
 
 
 def marginal_means(
@@ -63,13 +43,18 @@ def marginal_means(
     values = _values(regression, variable, at)
     if contrast is not None and len(values) < 2:
         raise ValueError(f"margins: a {contrast} needs two values of {variable}; give them by `at`")
-    wanted: list[Combination] = [[(partial(_everyone, regression, variable, value), 1.0)] for value in values]
-    estimate, covariance = _estimated(regression, wanted, covariates)
+    estimate, covariance = averages(regression, variable, values, covariates)
     categories = regression.fit.kind.levels
     names = [(value, category) for value in values for category in categories]
     if contrast is None:
         return _table(regression, variable, names, "mean", estimate, covariance)
     return _contrasts(regression, variable, names, contrast, estimate, covariance, len(categories))
+
+
+def averages(regression: Regression, variable: str, values: Sequence[Any], covariates: str) -> tuple[Numbers, Numbers]:
+    """The averages at these values, and their variance matrix; see `Regression.averages`."""
+    wanted: list[Combination] = [[(partial(_everyone, regression, variable, value), 1.0)] for value in values]
+    return _estimated(regression, wanted, covariates)
 
 
 def average_slopes(regression: Regression, variable: str, covariates: str) -> pd.DataFrame:
@@ -97,60 +82,46 @@ def _estimated(regression: Regression, wanted: list[Combination], covariates: st
     """
     if covariates not in COVARIATES:
         raise ValueError(f"margins: covariates {covariates!r} is not known; choose {', '.join(COVARIATES)}")
-    fitted, members = regression.fit, regression.members
-    means = [_means(regression, each) for each in wanted]
+    fitted, design, members = regression.fit, regression.design, regression.members
+    means = [average(each, fitted.kind, fitted.coefficients, fitted.rows.weight, fitted.rows.offset) for each in wanted]
     estimate = np.concatenate([mean.value for mean in means])
     if not np.isfinite(estimate).all():
         raise ValueError("margins: a prediction is not finite there; choose values nearer to those seen")
+    own = np.hstack([mean.own for mean in means])
     gradient = np.hstack([mean.gradient for mean in means])
-    deviation = np.hstack([mean.deviation for mean in means])
-
-    def own() -> Numbers:
-        """What each person adds to the averages, were the coefficients known."""
-        return (fitted.rows.weight / fitted.rows.weight.sum())[:, None] * deviation
-
-    def known(weights: Numbers) -> Numbers:
-        """The averages under other weights, were the coefficients known."""
-        shares = np.array([weight / weight.sum() for weight in vectors(weights, members)])
-        return np.asarray(estimate + shares @ deviation)
-
-    def at(weights: Numbers) -> Numbers:
-        # The matrices are made once for the block of replicates.
-        made = [[(make(), times) for make, times in combination] for combination in wanted]
-        return np.array([_again(regression, made, weight) for weight in vectors(weights, members)])
-
-    if covariates == "sampled":
-        return estimate, variance(
-            regression.design, estimate, lambda: spread(fitted.influence @ gradient + own(), members), at, members
-        )
     moved = gradient.T @ regression.covariance @ gradient
     if covariates == "fixed":
         return estimate, moved
-    return estimate, moved + variance(regression.design, estimate, lambda: spread(own(), members), known, members)
+    if isinstance(design, Design):
+        if covariates == "sampled":
+            return estimate, design.covariance(spread(fitted.influence @ gradient + own, members), members)
+        return estimate, moved + design.covariance(spread(own, members), members)
+    if covariates == "sampled":
+        return estimate, design.spread(_replicated(regression, design, wanted), estimate)
+    deviation = np.hstack([mean.deviation for mean in means])
+    known = [estimate + weight @ deviation / weight.sum() for _, weight in _weights(design, members)]
+    return estimate, moved + design.spread(np.array(known), estimate)
 
 
-def _means(regression: Regression, combination: Combination) -> Means:
-    rows, kind, b = regression.fit.rows, regression.fit.kind, regression.fit.coefficients
-    share = rows.weight / rows.weight.sum()
-    predicted = np.zeros((len(share), len(kind.levels)))
-    gradient = np.zeros((len(b), len(kind.levels)))
-    for make, times in combination:
-        for place, block in Rows(make(), rows.outcome, share, rows.offset).blocks():
-            predicted[place] += times * kind.predict(block, b)
-            gradient += times * kind.gradient(block, b)
-    value = share @ predicted
-    return Means(value, predicted - value, gradient)
+def _weights(design: Replicated, members: Marks) -> Iterator[tuple[int, Numbers]]:
+    """Each replicate and its weights of the domain's people."""
+    for part, block in design.blocks():
+        yield from enumerate(vectors(block, members), part.start)
 
 
-def _again(regression: Regression, made: list[list[tuple[Numbers, float]]], weight: Numbers) -> Numbers:
-    """The averages under other weights, the model fitted again."""
+def _replicated(regression: Regression, design: Replicated, wanted: list[Combination]) -> Numbers:
+    """(replicates, m) the averages under every replicate weight, by the coefficients fitted to it."""
     rows, kind = regression.fit.rows, regression.fit.kind
-    b, share = regression.fit.again(weight), weight / weight.sum()
-    found = []
-    for combination in made:
-        parts = [times * kind.predict(Rows(x, rows.outcome, share, rows.offset), b) for x, times in combination]
-        found.append(share @ sum(parts[1:], start=parts[0]))
-    return np.concatenate(found)
+    made = [[(make(), times) for make, times in combination] for combination in wanted]
+    values = np.empty((design.replicates, len(made) * len(kind.levels)))
+    for place, weight in _weights(design, regression.members):
+        share, b = weight / weight.sum(), regression.replicates[place]
+        found = []
+        for combination in made:
+            parts = [times * kind.predict(Rows(x, share, share, rows.offset), b) for x, times in combination]
+            found.append(share @ sum(parts[1:], start=parts[0]))
+        values[place] = np.concatenate(found)
+    return values
 
 
 def _known(regression: Regression, variable: str) -> None:

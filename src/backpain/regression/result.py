@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from backpain.design import Design, Replicated, Sampling, t_quantile
 from backpain.regression.comparison import Comparison, likelihood_ratio, wald, without
 from backpain.regression.domain import spread, vectors
 from backpain.regression.fit import Fit
-from backpain.regression.margins import average_slopes, marginal_means
+from backpain.regression.margins import average_slopes, averages, marginal_means
 from backpain.regression.peer import summary
 from backpain.regression.replicates import refitted
 from backpain.regression.terms import INTERCEPT, Coding
@@ -48,6 +48,8 @@ class Regression:
         (k, k) design-based variance of the coefficients; missing unless converged.
     freedom, df, level
         Degrees of freedom, how they were counted, and the level of intervals.
+    replicates
+        (replicates, k) coefficients under every replicate weight; none unless the design is of these.
     """
 
     outcome: str
@@ -60,6 +62,7 @@ class Regression:
     freedom: int
     df: str
     level: float
+    replicates: Numbers = field(default_factory=lambda: np.empty((0, 0)))
 
     @property
     def converged(self) -> bool:
@@ -219,6 +222,16 @@ class Regression:
         self._usable("margins")
         return marginal_means(self, variable, at, contrast, covariates)
 
+    def averages(self, variable: str, at: Sequence[Any], covariates: str = "sampled") -> tuple[Numbers, Numbers]:
+        """The averages of `margins` at some values with their variance matrix, for contrasts of one's own.
+
+        Returns
+        -------
+        (values x categories,) averages, and their variance matrix. Raises as `margins`.
+        """
+        self._usable("averages")
+        return averages(self, variable, at, covariates)
+
     def slopes(self, variable: str, covariates: str = "sampled") -> pd.DataFrame:
         """Average marginal effect of a number: by how much the mean outcome rises per unit, weighted by the survey."""
         self._usable("slopes")
@@ -273,8 +286,10 @@ def estimated(regression: Regression) -> Regression:
     freedom = degrees(design, members, regression.df, len(fitted.columns))
     size = len(fitted.coefficients)
     covariance = np.full((size, size), np.nan)
+    replicates = regression.replicates
     if fitted.converged and isinstance(design, Replicated):
-        covariance = design.spread(refitted(fitted, design, members), fitted.coefficients)
+        replicates = refitted(fitted, design, members)
+        covariance = design.spread(replicates, fitted.coefficients)
     elif fitted.converged and isinstance(design, Design) and design.units <= MANY_UNITS:
         # Of people in PSUs only the sums are needed, which saves a matrix as large as the model's.
         unit = design.unit[members]
@@ -282,7 +297,7 @@ def estimated(regression: Regression) -> Regression:
         covariance = design.covariance_of_totals(fitted.totals(unit, design.units), held)
     elif fitted.converged and isinstance(design, Design):
         covariance = design.covariance(regression.influence, members)
-    return replace(regression, covariance=covariance, freedom=freedom)
+    return replace(regression, covariance=covariance, freedom=freedom, replicates=replicates)
 
 
 def degrees(design: Sampling, members: Marks, df: str, columns: int) -> int:

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from backpain.estimate import associate
+from backpain.sampling import sampled
 from backpain.spec import Association, Survey
 from backpain.trials.scope import DESCRIPTION, ESTIMATES
 
@@ -24,8 +25,7 @@ def associate_survey(
         association.reference,
         association.terms,
         people["in_domain"],
-        skeleton,
-        survey.design.lonely,
+        design=sampled(people, survey, skeleton),
     )
     rows = rows.assign(
         survey=survey.name,
