@@ -37,7 +37,7 @@ class Trial:
     skeleton: pd.DataFrame
 
 
-class _Flow:
+class Flow:
     """Counts the boxes as people pass them."""
 
     def __init__(self, survey: str, analysis: str, variation: str) -> None:
@@ -93,30 +93,14 @@ def emulate(people: pd.DataFrame, protocol: Protocol, survey: Survey) -> Trial:
     ValueError
         If nobody is eligible for a variation, naming it and the box that left out the last.
     """
-    baseline = people[people["order"] == 0].set_index("person")
-    if not baseline.index.is_unique:
-        raise ValueError(
-            f"{survey.name}: a person stands twice at baseline; the person's key in the declaration is wrong"
-        )
-    orders = sorted(set(people["order"]) - {0})
-    later = {int(order): people[people["order"] == order].set_index("person") for order in orders}
+    baseline, later = waves_of(people, survey)
     planned = variations(protocol, survey)
     used = {name for _, plan in planned for name in (*plan.assignment.names, *plan.assignment.helpers)}
-    used |= set(protocol.table_one)
-    columns = [
-        *(name for name in places(survey) if name != "person"),
-        "treated",
-        "followed",
-        "complete",
-        "event",
-        "seen_by",
-        *sorted(used - {"panel"}),
-    ]
-    columns += ["panel"] if "panel" in baseline else []
+    columns = columns_of(baseline, survey, used | set(protocol.table_one))
     participants, flows = [], []
     for name, plan in planned:
-        started = _Flow(survey.name, protocol.name, name)
-        chosen, flow = _variation(baseline, later, plan, started, survey, columns)
+        started = Flow(survey.name, protocol.name, name)
+        chosen, flow = choose(baseline, later, plan, started, survey, columns)
         participants.append(chosen.assign(variation=name).reset_index())
         flows.append(flow)
     return Trial(
@@ -124,14 +108,39 @@ def emulate(people: pd.DataFrame, protocol: Protocol, survey: Survey) -> Trial:
     )
 
 
-def _variation(
+def waves_of(people: pd.DataFrame, survey: Survey) -> tuple[pd.DataFrame, dict[int, pd.DataFrame]]:
+    """The people at baseline, and those of each later wave by its distance; both by person.
+
+    Raises
+    ------
+    ValueError
+        If somebody stands twice at baseline.
+    """
+    baseline = people[people["order"] == 0].set_index("person")
+    if not baseline.index.is_unique:
+        raise ValueError(
+            f"{survey.name}: a person stands twice at baseline; the person's key in the declaration is wrong"
+        )
+    orders = sorted(set(people["order"]) - {0})
+    return baseline, {int(order): people[people["order"] == order].set_index("person") for order in orders}
+
+
+def columns_of(baseline: pd.DataFrame, survey: Survey, used: set[str]) -> list[str]:
+    """The columns of participants beside their weights: places in the sample, arms, follow-up, the variables used."""
+    named = [name for name in places(survey) if name != "person"]
+    named += ["treated", "followed", "complete", "event", "seen_by", *sorted(used - {"panel"})]
+    return [*named, *(["panel"] if "panel" in baseline else [])]
+
+
+def choose(
     baseline: pd.DataFrame,
     later: dict[int, pd.DataFrame],
     plan: Plan,
-    flow: _Flow,
+    flow: Flow,
     survey: Survey,
     columns: list[str],
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The participants of one plan, by person, with these columns and their weights; and the flow that led to them."""
     chosen = _start(baseline, plan, flow, survey)
     for box, tests in plan.eligibility.items():
         for name, test in tests.items():
@@ -168,7 +177,7 @@ def _panel(chosen: pd.DataFrame, survey: Survey) -> pd.Series:
     return chosen["panel"].astype(int).astype(str).astype(pd.CategoricalDtype(levels))
 
 
-def _start(baseline: pd.DataFrame, plan: Plan, flow: _Flow, survey: Survey) -> pd.DataFrame:
+def _start(baseline: pd.DataFrame, plan: Plan, flow: Flow, survey: Survey) -> pd.DataFrame:
     chosen = baseline
     panels = panels_of(plan, survey)
     if panels:
@@ -194,7 +203,7 @@ def _follow(chosen: pd.DataFrame, later: dict[int, pd.DataFrame], plan: Plan) ->
     return {"followed": event.notna(), "event": event, "seen_by": wave["seen_by"].reindex(chosen.index)}
 
 
-def flow_of_arms(chosen: pd.DataFrame, plan: Plan, flow: _Flow) -> None:
+def flow_of_arms(chosen: pd.DataFrame, plan: Plan, flow: Flow) -> None:
     """The lower half of the flow: arms, complete confounders, followed and lost, events."""
     if not chosen["complete"].all():
         if plan.assignment.missing == "imputed":
@@ -219,7 +228,7 @@ def domain_of(people: pd.DataFrame, association: Association, survey: Survey) ->
     flow : DataFrame
         The boxes.
     """
-    flow = _Flow(survey.name, association.name, "main")
+    flow = Flow(survey.name, association.name, "main")
     component = survey.rarest_weight(association.variables() - {"panel"})
     weight = f"weight_{component}"
     flow.add("people in the survey", len(people), None, "start")

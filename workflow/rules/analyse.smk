@@ -95,6 +95,45 @@ rule estimate:
         "../scripts/estimate.py"
 
 
+rule explore:
+    """One job's share of the specifications of a trial's multiverse, each under the same bootstrap draws."""
+    input:
+        people="<results>/harmonised/{survey}.parquet",
+        code=code("trials"),
+        lock=LOCK,
+    output:
+        specifications="<results>/trials/{protocol}/{survey}.specifications.{part}.parquet",
+        draws="<results>/trials/{protocol}/{survey}.draws.{part}.parquet",
+    log:
+        "<results>/logs/explore/{protocol}/{survey}.{part}.log",
+    conda:
+        "../../environment.yml"
+    params:
+        declaration=lambda wildcards: declared(
+            protocol=wildcards.protocol, survey=wildcards.survey, part="design"
+        ),
+    script:
+        "../scripts/explore.py"
+
+
+rule multiverse:
+    """All specifications of a trial together, and what they say together."""
+    input:
+        specifications=explored("specifications"),
+        draws=explored("draws"),
+        code=code("synthesise"),
+        lock=LOCK,
+    output:
+        multiverse="<results>/trials/{protocol}/{survey}.multiverse.csv",
+        tests="<results>/trials/{protocol}/{survey}.multiverse_tests.csv",
+    log:
+        "<results>/logs/multiverse/{protocol}/{survey}.log",
+    conda:
+        "../../environment.yml"
+    script:
+        "../scripts/multiverse.py"
+
+
 rule associate:
     """Prevalence over groups in a cross-section, crude and standardised."""
     input:

@@ -5,7 +5,13 @@ sys.path.insert(0, str(Path(workflow.basedir) / "src"))
 
 from backpain.declared import declared
 from backpain.project import code, commit, finish, forget_changed
-from backpain.spec import check_run, imputing_jobs, members_of, workers_of
+from backpain.spec import (
+    check_run,
+    imputing_jobs,
+    members_of,
+    multiverse_jobs,
+    workers_of,
+)
 
 STARTED = time.time()
 RUN = check_run(run)
@@ -33,6 +39,10 @@ IMPUTING = {protocol: imputing_jobs(protocol) for protocol, _ in RUN.trials}
 # How many threads share the refits of each trial's replicates.
 WORKERS = {protocol: workers_of(protocol) for protocol, _ in RUN.trials}
 TABLES += ["convergence", "pooling"] if any(IMPUTING.values()) else []
+# How many jobs share the specifications of each trial's multiverse; 0 for one that declares none.
+EXPLORING = {protocol: multiverse_jobs(protocol) for protocol, _ in RUN.trials}
+MULTIVERSE = ["multiverse", "multiverse_tests"]
+TABLES += MULTIVERSE if any(EXPLORING.values()) else []
 PER_SURVEY = ["cleaning", "published", "harmonisation"]
 TEMPLATE = [
     "report.html.j2",
@@ -56,14 +66,6 @@ def one_of(names):
     return "|".join(names) or "(?!)"
 
 
-def trials(pattern):
-    """One path for each trial and survey of the run."""
-    return [
-        pattern.format(protocol=protocol, survey=survey)
-        for protocol, survey in RUN.trials
-    ]
-
-
 def associations(pattern):
     """One path for each association and survey of the run."""
     return [
@@ -80,12 +82,24 @@ def imputations(kind):
     ]
 
 
+def explored(kind):
+    """What each job found in a trial's multiverse."""
+    return lambda wildcards: [
+        f"<results>/trials/{wildcards.protocol}/{wildcards.survey}.{kind}.{part}.parquet"
+        for part in range(1, EXPLORING[wildcards.protocol] + 1)
+    ]
+
+
 def pieces(kind):
     """The pieces of one result table over all analyses of the run."""
     if kind in PER_SURVEY:
         surveys = MEMBERS if kind == "cleaning" else [*MEMBERS, *POOLED]
         return [f"<results>/{kind}/{survey}.csv" for survey in surveys]
-    found = trials(f"<results>/trials/{{protocol}}/{{survey}}.{kind}.csv")
+    found = [
+        f"<results>/trials/{protocol}/{survey}.{kind}.csv"
+        for protocol, survey in RUN.trials
+        if kind not in MULTIVERSE or EXPLORING[protocol]
+    ]
     if kind in ("estimates", "flow"):
         found += associations(
             f"<results>/associations/{{association}}/{{survey}}.{kind}.csv"

@@ -6,7 +6,17 @@ or takes (stacked estimating equations: Stefanski and Boos 2002, Am Stat 56:29).
 """
 
 from backpain.estimate.association import associate
+from backpain.estimate.replicates import Refits
 from backpain.estimate.rows import COLUMNS, minimal_detectable_difference
-from backpain.estimate.trial import ESTIMATORS, USUAL, estimate
+from backpain.estimate.trial import ESTIMATORS, REFITTED, USUAL, estimate
 
-__all__ = ["COLUMNS", "ESTIMATORS", "USUAL", "associate", "estimate", "minimal_detectable_difference"]
+__all__ = [
+    "COLUMNS",
+    "ESTIMATORS",
+    "REFITTED",
+    "USUAL",
+    "Refits",
+    "associate",
+    "estimate",
+    "minimal_detectable_difference",
+]

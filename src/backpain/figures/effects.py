@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
+from backpain.figures.curve import curves
 from backpain.figures.forests import by_estimator, forest, scaled, told, whisker
 from backpain.figures.style import SLIM, STYLE, canvas, require, rows_axis, styled, write
 from backpain.tables.conceal import conceal
@@ -121,4 +122,6 @@ def draw(results: Mapping[str, pd.DataFrame], facts: Mapping[str, Any]) -> dict[
         drawn[f"{name}.detectable"] = detectable(section.main, limit["detectable_difference"], limit["power"], truth)
         drawn[f"{name}.forest"] = forest(section.lines("risk-difference"), truth, smallest)
         drawn[f"{name}.estimators"] = by_estimator(section.by_estimator, truth)
+        if len(section.multiverse):
+            drawn |= {f"{name}.{kind}": one for kind, one in curves(section.multiverse, section.truth).items()}
     return drawn

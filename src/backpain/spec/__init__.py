@@ -23,6 +23,7 @@ from backpain.spec.load import (
     load_run,
     load_survey,
     load_variables,
+    multiverse_jobs,
     plan_of,
     workers_of,
 )
@@ -39,7 +40,7 @@ from backpain.spec.survey import (
     Where,
     split,
 )
-from backpain.spec.variation import Variation, variations
+from backpain.spec.variation import Variation, specifications, variations
 from backpain.spec.yaml import DeclarationError, nearest
 
 __all__ = [
@@ -77,8 +78,10 @@ __all__ = [
     "load_survey",
     "load_variables",
     "members_of",
+    "multiverse_jobs",
     "nearest",
     "plan_of",
+    "specifications",
     "split",
     "variations",
     "workers_of",

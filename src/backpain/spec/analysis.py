@@ -236,6 +236,33 @@ class Series(Closed):
     single_panels: bool = False
 
 
+class Multiverse(Closed):
+    """The declared grid of defensible choices: one option of each choice, by each estimator, is one specification.
+
+    An option names what it changes in the protocol, as a variation does; `{}` is as declared. The joint tests draw
+    `replicates` bootstraps of the survey's PSUs, the same for every specification; as many jobs as `jobs` share them.
+    """
+
+    choices: dict[str, dict[str, dict[str, Any]]]
+    estimators: list[Estimator]
+    replicates: int = Field(ge=20)
+    seed: int
+    jobs: int = Field(1, ge=1)
+
+    @model_validator(mode="after")
+    def _has_choices(self) -> Multiverse:
+        few = [name for name, options in self.choices.items() if len(options) < 2]
+        if few:
+            raise ValueError(f"choices > {', '.join(few)}: a choice has two options or more")
+        first = [name for name, options in self.choices.items() if next(iter(options.values()))]
+        if first:
+            raise ValueError(f"choices > {', '.join(first)}: the first option is as declared; write {{}}")
+        other = [name for name in self.estimators if name in ("overlap-weighting", "logistic", "unadjusted")]
+        if other:
+            raise ValueError(f"estimators: {', '.join(other)} estimate something else; a multiverse has one estimand")
+        return self
+
+
 class Component(Closed):
     """One target-trial component, as one would specify it and as these data emulate it."""
 
@@ -305,6 +332,7 @@ class Protocol(Plan):
     table_one: list[str] = Field(default_factory=list)
     variations: dict[str, dict[str, Any]] = Field(default_factory=dict)
     series: Series = Series()
+    multiverse: Multiverse | None = None
     assumptions: list[str] = Field(default_factory=list)
     limits: list[str] = Field(default_factory=list)
     smallest_effect: float

@@ -17,7 +17,7 @@ from backpain.spec.load import (
     load_variables,
 )
 from backpain.spec.survey import Survey, Test
-from backpain.spec.variation import panels_of, variations
+from backpain.spec.variation import panels_of, specifications, variations
 from backpain.spec.yaml import DeclarationError, nearest
 
 SUPPLIED = {"panel", "seen_by", "wave"}
@@ -170,6 +170,8 @@ def _trial(protocol: Protocol, survey: Survey, variables: dict[str, Variable]) -
                 f"{file}: emulates initiation, but surveys/{survey.name}.yaml does not date "
                 f"{plan.treatment.variable!r} (no days_after): it cannot tell starting from going on; use landmark"
             )
+    for options, plan in specifications(protocol):
+        problems += _plan(file, f"multiverse > {' x '.join(options.values())}", plan, survey, variables)
     if protocol.primary_estimator not in protocol.estimators:
         problems.append(f"{file}: primary_estimator {protocol.primary_estimator!r} is not among the estimators")
     return problems

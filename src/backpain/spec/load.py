@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -197,10 +198,16 @@ def load_protocol(name: str) -> Protocol:
 
 def plan_of(protocol: Protocol, variation: str) -> Plan:
     """The plan of one variation: the protocol with what the variation overrides."""
-    fields = protocol.model_dump(by_alias=True, include=set(Plan.model_fields), exclude_none=True)
     over = {} if variation == "main" else protocol.variations[variation]
-    where = f"{folder() / 'protocols' / protocol.name}.yaml: variations > {variation}"
-    return validate(Plan, merge(fields, over), where)
+    return plan_with(protocol, [over], f"variations > {variation}")
+
+
+def plan_with(protocol: Protocol, overrides: Sequence[dict[str, Any]], where: str) -> Plan:
+    """The plan of the protocol with what each of the overrides changes, one after another."""
+    fields = protocol.model_dump(by_alias=True, include=set(Plan.model_fields), exclude_none=True)
+    for over in overrides:
+        fields = merge(fields, over)
+    return validate(Plan, fields, f"{folder() / 'protocols' / protocol.name}.yaml: {where}")
 
 
 def imputing_jobs(name: str) -> int:
@@ -214,6 +221,12 @@ def workers_of(name: str) -> int:
     """How many threads the estimation of a trial's variations uses at most."""
     protocol = load_protocol(name)
     return max(plan_of(protocol, variation).variance.workers for variation in ("main", *protocol.variations))
+
+
+def multiverse_jobs(name: str) -> int:
+    """How many jobs share the specifications of a trial's multiverse; 0 if it declares none."""
+    multiverse = load_protocol(name).multiverse
+    return 0 if multiverse is None else multiverse.jobs
 
 
 def load_association(name: str) -> Association:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from itertools import product
 from typing import NamedTuple
 
 from backpain.spec.analysis import Panels, Plan, Protocol
-from backpain.spec.load import plan_of
+from backpain.spec.load import plan_of, plan_with
 from backpain.spec.survey import Survey
 
 
@@ -22,6 +23,19 @@ def panels_of(plan: Plan, survey: Survey) -> list[int]:
     chosen = plan.panels.only if plan.panels.only is not None else declared
     left_out = plan.panels.leave_out or []
     return [panel for panel in declared if panel in chosen and panel not in left_out]
+
+
+def specifications(protocol: Protocol) -> list[tuple[dict[str, str], Plan]]:
+    """Every combination of the options of a multiverse, as choice to option, with its whole plan; the declared one first."""
+    if protocol.multiverse is None:
+        return []
+    choices = protocol.multiverse.choices
+    found = []
+    for options in product(*choices.values()):
+        named = dict(zip(choices, options, strict=True))
+        overrides = [choices[choice][option] for choice, option in named.items()]
+        found.append((named, plan_with(protocol, overrides, f"multiverse > {' x '.join(options)}")))
+    return found
 
 
 def variations(protocol: Protocol, survey: Survey) -> list[Variation]:

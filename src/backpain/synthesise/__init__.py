@@ -1,6 +1,7 @@
 """What the estimates say of each claim, and what others have found, set beside them and never pooled."""
 
 from backpain.synthesise.beside import EVIDENCE, evidence
+from backpain.synthesise.multiverse import TESTS, joint_tests
 from backpain.synthesise.verdicts import (
     CLAIMS,
     CONTRADICTED,
@@ -21,9 +22,11 @@ __all__ = [
     "INCONCLUSIVE",
     "NOT_TESTED",
     "SUPPORTED",
+    "TESTS",
     "THRESHOLDS",
     "claims",
     "evidence",
+    "joint_tests",
     "thresholds",
     "verdict",
     "words",

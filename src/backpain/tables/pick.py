@@ -119,6 +119,32 @@ class Section:
         frame = frame.assign(estimator_label=[sentence(words(name)) for name in frame["estimator"]])
         return frame.sort_values("estimator", key=lambda names: names != self.speaking["main"], kind="stable")
 
+    @cached_property
+    def multiverse(self) -> pd.DataFrame:
+        """Every specification of this analysis, by scale; empty where it declares no multiverse."""
+        return self.rows("multiverse") if "multiverse" in self.tables else pd.DataFrame()
+
+    @property
+    def tests(self) -> pd.DataFrame:
+        """What all specifications say together."""
+        return self.rows("multiverse_tests")
+
+    @property
+    def specifications(self) -> Row:
+        """How many specifications there are, how many passed their diagnostics, and where their differences lie."""
+        frame = self.multiverse[self.multiverse["scale"] == "risk-difference"]
+        found = frame["estimate"].dropna()
+        return {
+            "all": len(frame),
+            "passed": int((frame["gate"] == "passed").sum()),
+            "without": int(frame["estimate"].isna().sum()),
+            "lowest": float(found.min()),
+            "median": float(found.median()),
+            "highest": float(found.max()),
+            "below": int((frame["high"] < 0).sum()),
+            "above": int((frame["low"] > 0).sum()),
+        }
+
     def variation(self, name: str) -> str:
         """A variation's declared label, or its name as words."""
         if name == "main":

@@ -230,6 +230,29 @@ def pooling(frame: pd.DataFrame, identity: str) -> Markup:
     )
 
 
+def multiverse_tests(frame: pd.DataFrame, identity: str) -> Markup:
+    """What all specifications say together. frame: rows of multiverse_tests.csv."""
+    write = {"median estimate": lambda row: numbers.effect(row["value"], row["scale"])}
+    told = [
+        write.get(row["statistic"], lambda row: numbers.measured(row["value"]))(row) for row in frame.to_dict("records")
+    ]
+    columns = [
+        Column("statistic", "Statistic", sentence, False, "12rem"),
+        Column("told", "Value", plain, True),
+        Column("p", "p", numbers.p_value, True),
+        Column("specifications", "Specifications", numbers.count, True),
+        Column("replicates", "Replicates", numbers.count, True),
+    ]
+    return table(
+        frame.assign(told=told, heading=[UNITS[scale] for scale in frame["scale"]]),
+        columns,
+        identity=identity,
+        group="heading",
+        caption="All specifications together: p is the share of bootstrap draws, moved to a world without effect, that are as "
+        "far from its centre.",
+    )
+
+
 def thresholds(frame: pd.DataFrame, identity: str) -> Markup:
     """What the rule would say under other thresholds and by other estimators. frame: rows of thresholds.csv."""
     effects = sorted(frame["smallest_effect"].unique(), reverse=True)

@@ -4,18 +4,22 @@ from backpain.trials.associating import associate_survey
 from backpain.trials.diagnosing import Diagnosis, diagnose_trial
 from backpain.trials.estimating import POOLING, estimate_trial
 from backpain.trials.missing import CONVERGENCE, convergence, impute_trial, joined
+from backpain.trials.multiverse import DRAWS, SPECIFICATION, explore
 from backpain.trials.scope import DESCRIPTION, ESTIMATES
 
 __all__ = [
     "CONVERGENCE",
     "DESCRIPTION",
+    "DRAWS",
     "ESTIMATES",
     "POOLING",
+    "SPECIFICATION",
     "Diagnosis",
     "associate_survey",
     "convergence",
     "diagnose_trial",
     "estimate_trial",
+    "explore",
     "impute_trial",
     "joined",
 ]

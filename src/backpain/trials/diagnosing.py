@@ -62,11 +62,11 @@ def diagnose_trial(
         handled = handle(people, plan, imputed(values, name, people))
         # An unadjusted variation is compared on what the main analysis adjusts for, among people in whom it is known.
         compared = plan.assignment.names or main
-        looks = [_look(one, plan, compared) for one in handled.sets]
-        if any(look is None for look in looks):
+        looks = [look(one, plan, compared) for one in handled.sets]
+        if any(seen is None for seen in looks):
             found["diagnostics"].append(headed(_no_weights(plan), survey, protocol, name))
             continue
-        parts = _averaged([look for look in looks if look is not None], handled.sets, plan)
+        parts = averaged([seen for seen in looks if seen is not None], handled.sets, plan)
         if name == "main":
             # Of the declared analysis alone: the shares of a few people more or less would give those few away.
             told = [parts["diagnostics"], _seen_again(handled.whole)]
@@ -111,34 +111,34 @@ def products(people: pd.DataFrame, plan: Plan, nuisance: Nuisance, design: Sampl
 
 
 @dataclass(frozen=True)
-class _Look:
+class Look:
     """What one completed set of participants shows."""
 
     nuisance: Nuisance
     balance: pd.DataFrame
 
 
-def _look(people: pd.DataFrame, plan: Plan, compared: list[str]) -> _Look | None:
+def look(people: pd.DataFrame, plan: Plan, compared: list[str]) -> Look | None:
     """The models and the balance of one set; None where a model cannot be used."""
     nuisance = fit_nuisance(people, plan.assignment.terms, lost=plan.follow_up.lost)
     if not nuisance.converged:
         return None
     known = people[compared].notna().all(axis=1)
-    return _Look(
+    return Look(
         nuisance, balance(people[known], compared, people.loc[known, "weight"], nuisance.analysis_weight[known])
     )
 
 
-def _averaged(looks: list[_Look], sets: list[pd.DataFrame], plan: Plan) -> dict[str, pd.DataFrame]:
+def averaged(looks: list[Look], sets: list[pd.DataFrame], plan: Plan) -> dict[str, pd.DataFrame]:
     """Diagnostics, balance and overlap; over imputations the means of differences, propensities and weights.
 
     ASSUME: the gate judges the mean over the imputations, as the estimate is one (Granger and others 2019, Stat Med
     38:5120).
     """
     people = sets[0]
-    differences = _mean_balance([look.balance for look in looks])
-    propensity = np.mean([look.nuisance.propensity for look in looks], axis=0)
-    weight = np.mean([look.nuisance.analysis_weight for look in looks], axis=0)
+    differences = _mean_balance([seen.balance for seen in looks])
+    propensity = np.mean([seen.nuisance.propensity for seen in looks], axis=0)
+    weight = np.mean([seen.nuisance.analysis_weight for seen in looks], axis=0)
     told = diagnostics(people, differences, propensity, weight, plan.gate.model_dump())
     return {
         "diagnostics": told,
