@@ -95,6 +95,28 @@ rule estimate:
         "../scripts/estimate.py"
 
 
+rule panels:
+    """The declared analysis in each panel alone, and how much it differs between them."""
+    input:
+        participants="<results>/trials/{protocol}/{survey}.parquet",
+        skeleton="<results>/trials/{protocol}/{survey}.skeleton.parquet",
+        code=code("synthesise"),
+        lock=LOCK,
+    output:
+        panels="<results>/trials/{protocol}/{survey}.panels.csv",
+        heterogeneity="<results>/trials/{protocol}/{survey}.heterogeneity.csv",
+    log:
+        "<results>/logs/panels/{protocol}/{survey}.log",
+    conda:
+        "../../environment.yml"
+    params:
+        declaration=lambda wildcards: declared(
+            protocol=wildcards.protocol, survey=wildcards.survey, part="design"
+        ),
+    script:
+        "../scripts/panels.py"
+
+
 rule explore:
     """One job's share of the specifications of a trial's multiverse, each under the same bootstrap draws."""
     input:

@@ -32,6 +32,8 @@ TABLES = [
     "table1",
     "missingness",
     "detectable",
+    "panels",
+    "heterogeneity",
 ]
 TABLES += ["truth"] if RUN.simulated else []
 # How many jobs share the imputations of each trial; 0 for one that imputes nothing.

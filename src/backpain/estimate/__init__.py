@@ -6,6 +6,7 @@ or takes (stacked estimating equations: Stefanski and Boos 2002, Am Stat 56:29).
 """
 
 from backpain.estimate.association import associate
+from backpain.estimate.estimators import Found
 from backpain.estimate.replicates import Refits
 from backpain.estimate.rows import COLUMNS, minimal_detectable_difference
 from backpain.estimate.trial import ESTIMATORS, REFITTED, USUAL, estimate
@@ -15,6 +16,7 @@ __all__ = [
     "ESTIMATORS",
     "REFITTED",
     "USUAL",
+    "Found",
     "Refits",
     "associate",
     "estimate",

@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from backpain.figures.curve import curves
-from backpain.figures.forests import by_estimator, forest, scaled, told, whisker
+from backpain.figures.forests import by_estimator, by_panel, forest, scaled, told, whisker
 from backpain.figures.style import SLIM, STYLE, canvas, require, rows_axis, styled, write
 from backpain.tables.conceal import conceal
 from backpain.tables.numbers import (
@@ -122,6 +122,8 @@ def draw(results: Mapping[str, pd.DataFrame], facts: Mapping[str, Any]) -> dict[
         drawn[f"{name}.detectable"] = detectable(section.main, limit["detectable_difference"], limit["power"], truth)
         drawn[f"{name}.forest"] = forest(section.lines("risk-difference"), truth, smallest)
         drawn[f"{name}.estimators"] = by_estimator(section.by_estimator, truth)
+        if len(section.panels):
+            drawn[f"{name}.panels"] = by_panel(section.panels, section.between, section.main)
         if len(section.multiverse):
             drawn |= {f"{name}.{kind}": one for kind, one in curves(section.multiverse, section.truth).items()}
     return drawn

@@ -186,3 +186,36 @@ def by_estimator(frame: pd.DataFrame, truth: float | None = None) -> Figure:
     axes.set_ylim(len(lines) - 0.4, -1.4)
     axes.set_xlabel(AXIS)
     return figure
+
+
+@styled
+def by_panel(panels: pd.DataFrame, between: Mapping[str, Any], pooled: Mapping[Any, Any]) -> Figure:
+    """The risk difference of each panel per 1,000 people, their mean by random effects, and the pooled answer.
+
+    panels: rows of panels.csv on the scale of differences, with `low` and `high`. between: the row of heterogeneity.csv.
+    pooled: the risk-difference row of the declared analysis.
+    """
+    require(panels, ["panel", *ENDS], "panels")
+    lines = scaled(panels)
+    mean = {name: PER * float(between[name]) for name in ENDS}
+    wide = {name: PER * float(between[f"prediction_{name}"]) for name in ("low", "high")}
+    whole = {name: PER * float(pooled[name]) for name in ENDS}
+    figure, axes = canvas(0.3 * (len(lines) + 3) + 1.1, 0.43, 0.73)
+    rows_axis(axes, len(lines) + 3, 0)
+    axes.set_xlim(*span(pd.concat([lines, pd.DataFrame([mean, whole, {**mean, **wide}])])))
+    write(axes, 0.745, -0.9, "Difference (95% interval)", color=STYLE["muted"], fontsize=10)
+    for row, line in enumerate(lines.to_dict("records")):
+        write(axes, 0.004, row, f"Panel {line['panel']} alone", color=STYLE["muted"])
+        whisker(axes, row, line, STYLE["failed"], filled=False)
+        write(axes, 0.745, row, told(line, "risk-difference"), color=STYLE["muted"])
+    below = len(lines) + 0.4
+    axes.plot([wide["low"], wide["high"]], [below, below], color=STYLE["faint"], linewidth=6, solid_capstyle="butt")
+    write(axes, 0.004, below, "Mean of the panels (another panel: pale)")
+    whisker(axes, below, mean, STYLE["ink"])
+    write(axes, 0.745, below, told(mean, "risk-difference"))
+    write(axes, 0.004, below + 1.2, "All panels as one sample: the answer", fontweight="bold")
+    whisker(axes, below + 1.2, whole, STYLE["treated"], square=True)
+    write(axes, 0.745, below + 1.2, told(whole, "risk-difference"), fontweight="bold")
+    axes.set_ylim(len(lines) + 2.2, -1.4)
+    axes.set_xlabel(AXIS)
+    return figure

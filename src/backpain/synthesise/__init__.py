@@ -1,6 +1,7 @@
 """What the estimates say of each claim, and what others have found, set beside them and never pooled."""
 
 from backpain.synthesise.beside import EVIDENCE, evidence
+from backpain.synthesise.heterogeneity import HETEROGENEITY, RandomEffects, heterogeneity, random_effects
 from backpain.synthesise.multiverse import TESTS, joint_tests
 from backpain.synthesise.verdicts import (
     CLAIMS,
@@ -19,14 +20,18 @@ __all__ = [
     "CLAIMS",
     "CONTRADICTED",
     "EVIDENCE",
+    "HETEROGENEITY",
     "INCONCLUSIVE",
     "NOT_TESTED",
     "SUPPORTED",
     "TESTS",
     "THRESHOLDS",
+    "RandomEffects",
     "claims",
     "evidence",
+    "heterogeneity",
     "joint_tests",
+    "random_effects",
     "thresholds",
     "verdict",
     "words",

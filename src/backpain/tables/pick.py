@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from backpain.design import t_quantile
 from backpain.tables import numbers
 from backpain.tables.numbers import sentence, words
 
@@ -118,6 +119,20 @@ class Section:
         frame = frame[(frame["scale"] == "risk-difference") & (frame["variation"] == "main")]
         frame = frame.assign(estimator_label=[sentence(words(name)) for name in frame["estimator"]])
         return frame.sort_values("estimator", key=lambda names: names != self.speaking["main"], kind="stable")
+
+    @property
+    def panels(self) -> pd.DataFrame:
+        """Each panel's own risk difference, with an interval by the design's degrees of freedom."""
+        frame = self.rows("panels") if "panels" in self.tables else pd.DataFrame(columns=["scale"])
+        frame = frame[frame["scale"] == "risk-difference"].reset_index(drop=True)
+        reach = float(t_quantile(int(self.main["design_df"]))) * frame["se"] if len(frame) else 0.0
+        return frame if not len(frame) else frame.assign(low=frame["estimate"] - reach, high=frame["estimate"] + reach)
+
+    @property
+    def between(self) -> Row:
+        """How much the risk difference differs between panels."""
+        frame = self.rows("heterogeneity")
+        return self.only(frame[frame["scale"] == "risk-difference"], "row of random effects")
 
     @cached_property
     def multiverse(self) -> pd.DataFrame:

@@ -5,6 +5,7 @@ from backpain.trials.diagnosing import Diagnosis, diagnose_trial
 from backpain.trials.estimating import POOLING, estimate_trial
 from backpain.trials.missing import CONVERGENCE, convergence, impute_trial, joined
 from backpain.trials.multiverse import DRAWS, SPECIFICATION, explore
+from backpain.trials.panels import PANELS, panel_estimates
 from backpain.trials.scope import DESCRIPTION, ESTIMATES
 
 __all__ = [
@@ -12,6 +13,7 @@ __all__ = [
     "DESCRIPTION",
     "DRAWS",
     "ESTIMATES",
+    "PANELS",
     "POOLING",
     "SPECIFICATION",
     "Diagnosis",
@@ -22,4 +24,5 @@ __all__ = [
     "explore",
     "impute_trial",
     "joined",
+    "panel_estimates",
 ]
