@@ -139,6 +139,19 @@ def test_every_estimator_of_the_declared_analysis_has_a_row_that_says_whom_it_is
     assert {"Everyone", "The overlap", *rows["estimator_label"]} <= set(texts(figure))
 
 
+def test_negative_controls_stand_apart_and_the_planted_truth_is_none_of_theirs(trial: Section) -> None:
+    lines = trial.lines("risk-difference")
+    marked = lines.assign(control=lines["variation"] == lines["variation"].iloc[2])
+    figure = forests.forest(marked, truth=-0.02)
+    assert forests.FAMILIES["control"] in texts(figure)
+    axes = figure.axes[0]
+    planted = [line for line in axes.get_lines() if line.get_color() == STYLE["truth"]]
+    bottom, top = axes.get_ylim()
+    end = bottom + planted[0].get_ydata()[0] * (top - bottom)
+    # The line ends below the declared analysis, the first of the rows.
+    assert 1.0 < end < 2.5
+
+
 def test_single_panels_are_hollow_under_a_heading_of_their_own(trial: Section) -> None:
     lines = trial.lines("risk-difference")
     panels = lines[lines["gate"] == "description"]

@@ -134,6 +134,20 @@ def back_pain_share(
     return proportion(pain == "present", design(people, survey), pain.notna())
 
 
+def test_a_run_without_a_trial_describes_its_groups_and_answers_no_claim(answered: Path) -> None:
+    folder = answered.parent.parent
+    (folder / "config" / "described.yaml").write_text(
+        "title: Groups alone\nsummary: No trial\nseed: 1\nsmallest_cell: 5\n"
+        "analyses: [{association: depression-and-back-pain, surveys: [nhanes-2009-2010]}]\n",
+        encoding="utf-8",
+    )
+    run(folder, "--run", "described")
+    alone = pd.read_csv(folder / "results" / "described" / "estimates.csv")
+    together = pd.read_csv(answered / "estimates.csv").query("analysis == 'depression-and-back-pain'")
+    assert alone["estimate"].tolist() == pytest.approx(together["estimate"].tolist())
+    assert "No claim is tested" in (folder / "results" / "described" / "headline.txt").read_text(encoding="utf-8")
+
+
 def test_editing_one_survey_reruns_that_survey_and_what_combines_surveys(answered: Path) -> None:
     folder = answered.parent.parent
     path = folder / "config" / "surveys" / "nhanes-2009-2010.yaml"

@@ -138,8 +138,19 @@ def test_only_the_asked_columns_come_in_the_asked_order(name: str, tmp_path: Pat
 @pytest.mark.parametrize("name", NAMES)
 def test_a_column_that_is_not_there_is_named_with_the_nearest_ones(name: str, tmp_path: Path) -> None:
     write(FRAME, tmp_path / name, layout=layout_of(name))
-    with pytest.raises(ReadError, match=r"d\..*has no column DPQ011 \(nearest: DPQ010\); no column XYZ \(it has 6"):
+    with pytest.raises(
+        ReadError, match=r"d\..*has no column DPQ011 \(nearest: DPQ010\); no column XYZ\. It has 6 columns"
+    ):
         read(tmp_path / name, columns=["SEQN", "DPQ011", "XYZ"], layout=layout_of(name))
+
+
+def test_many_absent_columns_are_told_in_one_short_message(tmp_path: Path) -> None:
+    write(FRAME, tmp_path / "d.csv")
+    with pytest.raises(ReadError) as refusal:
+        read(tmp_path / "d.csv", columns=["SEQN", *(f"REPWEIGHT_{number}" for number in range(80))])
+    assert "and 75 more are absent" in str(refusal.value)
+    assert str(refusal.value).count("It has") == 1
+    assert len(str(refusal.value)) < 600
 
 
 def test_other_capitals_are_another_column_but_the_nearest_one(tmp_path: Path) -> None:

@@ -548,3 +548,13 @@ def test_a_matched_share_does_not_give_a_few_matched_or_lost_people_away() -> No
         diagnostics.assign(people=pd.array([30, 54, None], dtype="Int64")), flow.assign(remaining=37.0), 5
     )
     assert open_["value"].notna().all()
+
+
+def test_every_further_check_has_a_name_in_words() -> None:
+    assert numbers.check_name("effective_people_untreated") == "effective number of untreated people"
+    assert numbers.check_name("lost_share_treated") == "share of the treated who were lost"
+    assert numbers.check_name("p_treatment_by_confounders").startswith("p of all products")
+    assert numbers.check_name("largest_smd") == "balance"
+    assert numbers.check_name("something_else") == "something else"
+    assert numbers.measured(1204.71) == "1,205"
+    assert numbers.measured(0.52) == "0.52"

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from backpain.collect import WITHOUT_TRIALS
 from backpain.simulate import encode, write_raw
 from backpain.spec import load_survey, load_variables
 from nobody import nobody_in_particular
@@ -96,6 +97,12 @@ def test_every_column_of_every_result_is_in_the_dictionary(finished: Path) -> No
 
 
 @demo
+def test_the_empty_tables_of_a_run_without_trials_have_the_columns_of_one_with_them(finished: Path) -> None:
+    for kind, columns in WITHOUT_TRIALS.items():
+        piece = finished / "results" / "demo" / "trials" / "treatment-initiation" / f"demo.{kind}.csv"
+        assert pd.read_csv(piece, nrows=0).columns.tolist() == list(columns), kind
+
+
 def test_a_second_run_has_nothing_to_do(finished: Path) -> None:
     before = bytes_of(finished)
     assert planned(finished) == set()

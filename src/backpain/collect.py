@@ -10,8 +10,22 @@ import yaml
 
 from backpain.harmonise import unexplained
 from backpain.spec import load_claims, load_run
-from backpain.synthesise import claims, thresholds
+from backpain.synthesise import HETEROGENEITY, claims, thresholds
 from backpain.tables.conceal import conceal
+from backpain.trials import PANELS
+
+SCOPE = ["survey", "analysis", "variation"]
+# The tables of a run without a trial, which has nothing to put into them.
+WITHOUT_TRIALS = {
+    "diagnostics": [*SCOPE, "check", "value", "threshold", "passed", "people"],
+    "balance": [*SCOPE, "covariate", "level", "stage", "smd", "variance_ratio", "treated", "untreated"],
+    "overlap": [*SCOPE, "arm", "low", "high", "share", "people"],
+    "table1": [*SCOPE, "variable", "level", "arm", "kind", "people", "value", "low", "high", "smd", "rule"],
+    "missingness": [*SCOPE, "variable", "arm", "missing", "people"],
+    "detectable": [*SCOPE, "risk_untreated", "se", "detectable_difference", "power"],
+    "panels": PANELS,
+    "heterogeneity": HETEROGENEITY,
+}
 
 
 class PublishedError(ValueError):
@@ -34,7 +48,12 @@ def collect(name: str, pieces: Mapping[str, Sequence[str]]) -> dict[str, pd.Data
         If a figure computed from real files differs from the published one without a declared reason.
     """
     run = load_run(name)
-    results = {kind: pd.concat([read(path) for path in paths], ignore_index=True) for kind, paths in pieces.items()}
+    results = {
+        kind: pd.concat([read(path) for path in paths], ignore_index=True)
+        if paths
+        else pd.DataFrame(columns=WITHOUT_TRIALS[kind])
+        for kind, paths in pieces.items()
+    }
     if run.simulated:
         # Made-up people reproduce no published figure; the comparison would be a comparison with nothing.
         results["published"] = results["published"].iloc[:0]

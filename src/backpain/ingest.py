@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from backpain.acquire import Wanted
-from backpain.read import read
+from backpain.read import ReadError, read
 from backpain.spec import File, Source, Survey, split
 
 Tables = dict[str, pd.DataFrame]
@@ -104,7 +104,10 @@ def ingest(survey: Survey, paths: Lookup[str, Path]) -> Tables:
             continue
         file = survey.files[place.file]
         path = paths[place.receipt]
-        frame = _read_declared(path, file, place) if file.columns else _read_named(path, file, needed[place.file])
+        try:
+            frame = _read_declared(path, file, place) if file.columns else _read_named(path, file, needed[place.file])
+        except ReadError as error:
+            raise ReadError(f"{error} (asked for by config/surveys/{survey.name}.yaml, file {place.file})") from error
         if file.lookup is not None:
             frame = _look_up(frame, lookups[file.lookup.file], file.lookup.by, path)
         tables[place.file].append(frame.assign(wave=place.wave))

@@ -26,6 +26,7 @@ FAMILIES = {
     "main": "The declared analysis",
     "other": "Other definitions and models",
     "without": "One panel left out",
+    "control": "Negative controls: nothing should differ",
     "only": "To describe only: single panels",
 }
 
@@ -34,6 +35,8 @@ def family(line: Mapping[Any, Any]) -> str:
     """Which group of the forest a variation stands in."""
     if line["variation"] == "main":
         return "main"
+    if line.get("control"):
+        return "control"
     if line["gate"] == "description":
         return "only"
     return "without" if line["variation"].startswith("without-panel-") and line["variation"][-1].isdigit() else "other"
@@ -117,9 +120,10 @@ def forest(frame: pd.DataFrame, truth: float | None = None, smallest: int | None
                 row += 1
                 forest_row(axes, row, line, smallest)
             row += 1.35
-    if truth is not None:
-        truth_line(axes, PER * truth)
     axes.set_ylim(rows - 0.2, -1.4)
+    if truth is not None:
+        # It is the truth of the declared analysis; variations ask about other people or outcomes.
+        truth_line(axes, PER * truth, 1.5)
     axes.set_xlabel(AXIS)
     return figure
 
@@ -140,9 +144,11 @@ def forest_row(axes: Axes, row: float, line: Mapping[Any, Any], smallest: int | 
         write(axes, 0.745, row, told(line, "risk-difference"), **ink)
 
 
-def truth_line(axes: Axes, truth: float) -> None:
-    """The planted effect of a simulated run."""
-    axes.axvline(truth, color=STYLE["truth"], linewidth=1.6, linestyle=(0, (5, 2)), zorder=0)
+def truth_line(axes: Axes, truth: float, below: float | None = None) -> None:
+    """The planted effect of a simulated run, down to a row or all the way."""
+    bottom, top = axes.get_ylim()
+    end = 0.0 if below is None else (bottom - below) / (bottom - top)
+    axes.axvline(truth, end, 1, color=STYLE["truth"], linewidth=1.6, linestyle=(0, (5, 2)), zorder=0)
     axes.text(
         truth,
         1.0,

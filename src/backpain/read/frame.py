@@ -20,6 +20,10 @@ class ReadError(ValueError):
     """A file that cannot be read as asked: says which, what is wrong and what to do."""
 
 
+# So many absent columns are named, each with those nearest to it.
+MOST_NAMED = 5
+
+
 @dataclass(frozen=True)
 class Request:
     """What is asked of a reader: columns (None: all), a fixed-width file's layout, an R file's object."""
@@ -45,9 +49,13 @@ def choose(columns: Sequence[str] | None, names: Iterable[str]) -> list[str]:
         return known
     lacking = [name for name in dict.fromkeys(columns) if name not in set(known)]
     if lacking:
+        near = {name: _nearest(name, known) for name in lacking[:MOST_NAMED]}
+        named = "; ".join(f"no column {name}{f' (nearest: {found})' if found else ''}" for name, found in near.items())
+        more = f"; and {len(lacking) - MOST_NAMED} more are absent" if len(lacking) > MOST_NAMED else ""
+        held = "" if all(near.values()) else f" It has {len(known)} columns: {_some(known)}."
         raise ReadError(
-            f"has no column {'; no column '.join(name + _nearest(name, known) for name in lacking)}. "
-            "Names change from year to year: look it up in this file's codebook and correct the declaration"
+            f"has {named}{more}.{held} Names change from year to year: look it up in this file's codebook and correct the "
+            "declaration"
         )
     return list(dict.fromkeys(columns))
 
@@ -55,9 +63,11 @@ def choose(columns: Sequence[str] | None, names: Iterable[str]) -> list[str]:
 def _nearest(name: str, known: list[str]) -> str:
     folded = {other.casefold(): other for other in known}
     close = difflib.get_close_matches(name.casefold(), folded, n=3, cutoff=0.6)
-    if close:
-        return f" (nearest: {', '.join(folded[other] for other in close)})"
-    return f" (it has {len(known)} columns: {', '.join(known[:8])}{', ...' if len(known) > 8 else ''})"
+    return ", ".join(folded[other] for other in close)
+
+
+def _some(known: list[str]) -> str:
+    return f"{', '.join(known[:8])}{', ...' if len(known) > 8 else ''}"
 
 
 def plain(frame: pd.DataFrame) -> pd.DataFrame:

@@ -104,7 +104,7 @@ def checklist(items: Sequence[Mapping[str, str]], chosen: Sequence[Section]) -> 
     rows = []
     for item in items:
         targets = [item["at"]] if "at" in item else [f"{trial}-{item['part']}" for trial in trials if "part" in item]
-        name = sentence(item.get("at", item.get("part", "")).replace("-", " "))
+        name = sentence(item.get("name", item.get("at", item.get("part", ""))).replace("-", " "))
         links = [Markup('<a href="#{}">{}</a>').format(target, name) for target in targets]
         said = escape(item.get("say", "No trial in this run."))
         rows.append({**item, "where": Markup(", ").join(links) if links else said})

@@ -285,6 +285,8 @@ class Plan(Closed):
     # Longer ones would run into the numbers beside them in the forest plot.
     label: str | None = Field(None, max_length=60)
     description_only: bool = False
+    # An outcome that neither treatment nor what leads to it can change: where it differs, chance or bias shows.
+    negative_control: bool = False
 
     @model_validator(mode="after")
     def _replicates_refit_everything(self) -> Plan:
@@ -402,7 +404,7 @@ class Run(Closed):
     people: int | None = None
     seed: int
     smallest_cell: int
-    analyses: list[Job]
+    analyses: list[Job] = Field(min_length=1)
     anchors: list[str] = Field(default_factory=list)
 
     @property

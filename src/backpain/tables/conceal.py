@@ -281,7 +281,7 @@ def hide_matched(diagnostics: pd.DataFrame, flow: pd.DataFrame, smallest: int) -
     lost = flow[flow["kind"] == "lost"]
     hidden = lost[lost["remaining"].isna()]
     few = {(*(row[name] for name in SCOPE), str(row["box"]).split(": ")[0]) for row in hidden.to_dict("records")}
-    hit = [
+    marks = [
         not pd.isna(row["people"])
         and (
             is_small(int(row["people"]), smallest)
@@ -289,6 +289,7 @@ def hide_matched(diagnostics: pd.DataFrame, flow: pd.DataFrame, smallest: int) -
         )
         for row in diagnostics.to_dict("records")
     ]
+    hit = pd.Series(marks, index=diagnostics.index, dtype=bool)
     return diagnostics.assign(**{name: diagnostics[name].mask(hit) for name in ("value", "people")})
 
 

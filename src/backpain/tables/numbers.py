@@ -132,10 +132,10 @@ def sentence(text: str) -> str:
 
 
 def measured(number: Any) -> str:
-    """A diagnostic: a whole number as a count, another with two decimals, three below 0.1."""
+    """A diagnostic: a whole or large number as a count, another with two decimals, three below 0.1."""
     if is_missing(number):
         return MISSING
-    if float(number).is_integer() and abs(number) >= 2:
+    if abs(number) >= 100 or (float(number).is_integer() and abs(number) >= 2):
         return count(number)
     return decimal(number, 3 if 0 < abs(number) < 0.1 else 2)
 
@@ -163,11 +163,27 @@ CHECKS = {
     ),
     "smallest_arm": ("size of the arms", "followed people with weight in the smaller arm"),
 }
+# What the others are called; `{}` stands for the arm.
+FURTHER_CHECKS = {
+    "largest_smd_before": "largest standardised difference before adjustment",
+    "lowest_propensity": "lowest probability of being treated",
+    "highest_propensity": "highest probability of being treated",
+    "effective_people_{}": "effective number of {} people",
+    "largest_weight_over_mean_{}": "largest weight of the {}, over their mean",
+    "percentile_99_weight_over_mean_{}": "99th percentile of the weights of the {}, over their mean",
+    "lost_share_{}": "share of the {} who were lost",
+    "matched_share_without_record_{}": "of the {} without a record at follow-up, share found there by a match",
+    "p_treatment_by_confounders": "p of all products of treatment and confounders in a model of the outcome",
+}
 
 
 def check_name(check: str) -> str:
     """What a check of the gate is called."""
-    return CHECKS[check][0] if check in CHECKS else words(check)
+    if check in CHECKS:
+        return CHECKS[check][0]
+    arm = next((arm for arm in ("untreated", "treated") if check.endswith(f"_{arm}")), "")
+    pattern = f"{check.removesuffix(arm)}{{}}" if arm else check
+    return FURTHER_CHECKS[pattern].format(arm) if pattern in FURTHER_CHECKS else words(check)
 
 
 def check_meaning(check: str) -> str:

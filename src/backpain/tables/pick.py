@@ -88,7 +88,11 @@ class Section:
     def estimates(self) -> pd.DataFrame:
         """All estimates of this analysis on this survey, with their arms and variations in words."""
         frame = self.rows("estimates")
-        return frame.assign(label=frame["variation"].map(self.variation), group=frame["arm"].map(self.arm))
+        return frame.assign(
+            label=frame["variation"].map(self.variation),
+            group=frame["arm"].map(self.arm),
+            control=frame["variation"].map(self.is_control),
+        )
 
     @cached_property
     def speaking(self) -> dict[str, str]:
@@ -159,6 +163,25 @@ class Section:
             "below": int((frame["high"] < 0).sum()),
             "above": int((frame["low"] > 0).sum()),
         }
+
+    def is_control(self, variation: str) -> bool:
+        """Whether a variation is a negative control."""
+        return bool(self.declared.get("variations", {}).get(variation, {}).get("negative_control", False))
+
+    @cached_property
+    def controls(self) -> Row:
+        """How many negative controls passed their diagnostics, and which of them show a difference all the same."""
+        frame = self.lines("risk-difference")
+        frame = frame[frame["control"] & (frame["gate"] == "passed")]
+        shown = frame[(frame["low"] > 0) | (frame["high"] < 0)]
+        labels = [str(label).removeprefix("Negative control: ") for label in shown["label"]]
+        return {"all": len(frame), "shown": len(shown), "named": ", ".join(labels)}
+
+    @property
+    def rounded_apart(self) -> bool:
+        """Whether the difference as printed is not that of the risks as printed."""
+        treated, untreated = (round(numbers.PER * self.risks[arm]["estimate"], 1) for arm in ("treated", "untreated"))
+        return abs(round(treated - untreated, 1) - round(numbers.PER * self.main["estimate"], 1)) > 1e-9
 
     def variation(self, name: str) -> str:
         """A variation's declared label, or its name as words."""

@@ -53,8 +53,9 @@ def table1(frame: pd.DataFrame, variables: Variables, smallest: int, identity: s
         identity=identity,
         group="heading",
         smallest=smallest,
-        caption="People at baseline by arm. People are counted; shares (with the interval of Korn and Graubard) and means are "
-        "weighted. Shares marked * are less precise than the NCHS standard asks of a published share.",
+        caption="People at baseline by arm: everyone chosen, those too who lack a confounder. People are counted; shares (with "
+        "the interval of Korn and Graubard) and means are weighted. Shares marked * are less precise than the NCHS standard asks "
+        "of a published share.",
     )
 
 
@@ -121,7 +122,7 @@ def checks(frame: pd.DataFrame, identity: str) -> Markup:
     """Diagnostics that inform and decide nothing."""
     rows = frame[frame["threshold"].isna()]
     columns = [
-        Column("check", "Diagnostic", lambda name: sentence(words(name)), False, "14rem"),
+        Column("check", "Diagnostic", lambda name: sentence(numbers.check_name(name)), False, "14rem"),
         Column("value", "Value", numbers.measured, True),
     ]
     return table(rows, columns, identity=identity, caption="Further diagnostics, for information.")
@@ -275,7 +276,8 @@ def thresholds(frame: pd.DataFrame, identity: str) -> Markup:
         pd.DataFrame(lines),
         columns,
         identity=identity,
-        caption="What the rule would say without its cap; the first column of thresholds is the declared one.",
+        caption="What the rule would say without its cap; the first column of thresholds is the declared one. A threshold decides "
+        "between contradicted and inconclusive; an interval wholly on the claim's side supports it under any.",
     )
 
 
