@@ -17,6 +17,7 @@ import mock_results
 from backpain.figures.style import STYLE, svg
 from backpain.report import headline, render
 from backpain.report.drawing import embed
+from backpain.report.page import build, read
 
 TEMPLATES = Path(__file__).parents[1] / "workflow" / "report"
 VOID = {"meta", "link", "br", "hr", "img", "input", "col", "path", "use", "rect", "line", "circle"}
@@ -300,6 +301,20 @@ def test_a_figure_that_was_not_drawn_stops_the_page(drawn: dict[str, str]) -> No
     without = {name: text for name, text in drawn.items() if not name.endswith("love")}
     with pytest.raises(ValueError, match=r"no figure 'treatment-onset.meps.love'"):
         render(results, without, facts, TEMPLATES)
+
+
+def test_every_caption_compiles_with_the_filters_of_the_page(project: Path) -> None:
+    """A caption is compiled when it is said, and few runs say all of them."""
+    folder = project / "workflow" / "report"
+    environment = build(folder)
+
+    def texts(found: Any) -> list[str]:
+        return [found] if isinstance(found, str) else [text for value in found.values() for text in texts(value)]
+
+    captions = texts(read(folder, "captions"))
+    assert len(captions) > 20
+    for text in captions:
+        environment.from_string(text)
 
 
 def test_no_number_is_typed_into_the_template() -> None:

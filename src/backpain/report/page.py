@@ -129,6 +129,7 @@ STRICT = (
     numbers.magnitude,
     numbers.direction,
     numbers.ratio,
+    numbers.p_value,
 )
 
 
