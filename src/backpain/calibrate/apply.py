@@ -30,7 +30,7 @@ CALIBRATED = [
 ]  # fmt: skip
 NO_SLOPE = "the profile does not fall off on both sides: an arm has no events"
 # Cells for each standard error of a profile, and halvings of the interval in which an end is looked for.
-CELLS, HALVINGS = 24, 100
+CELLS, HALVINGS = 32, 100
 
 
 def calibrate(estimates: pd.DataFrame, null: Null, level: float = 0.95, uncertain: bool = True) -> pd.DataFrame:

@@ -21,7 +21,7 @@ COLUMNS = ["control", "value", "log_likelihood"]
 # A profile has fallen off where it is this far below its top; at least so many of its values lie above that.
 FALLEN, LEAST_VALUES = 12.0, 7
 # How many standard errors a made profile reaches, by how many values.
-REACH, VALUES = 8.0, 129
+REACH, VALUES = 8.0, 513
 
 
 @dataclass(frozen=True)
