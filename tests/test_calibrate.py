@@ -186,6 +186,22 @@ def test_what_makes_no_profile_is_refused() -> None:
         normal_profile("acne", 0.1, 0.0)
 
 
+def test_a_profile_needs_models_that_settled() -> None:
+    everyone = people((12, 4))
+    certain = fit_nuisance(everyone.assign(age=everyone["treated"].astype(float)), ["age"])
+    with pytest.raises(ValueError, match="acne: the weights cannot be used: propensity"):
+        weighted_profile(certain, "acne")
+    matrix = np.column_stack([np.ones(400), everyone["treated"]])
+    told = (everyone["event"].to_numpy(), everyone["weight"].to_numpy(), ["intercept", "treated"])
+    fitted, split = (logistic(matrix, event, *told[1:]) for event in (told[0], told[0] & (matrix[:, 1] == 1)))
+    with pytest.raises(ValueError, match="`arms_profile` may do"):
+        coefficient_profile(split, "treated", 0.1, "acne")
+    with pytest.raises(ValueError, match="no column 'age'; it has intercept, treated"):
+        coefficient_profile(fitted, "age", 0.1, "acne")
+    with pytest.raises(ValueError, match="is not above 0"):
+        coefficient_profile(fitted, "treated", 0.0, "acne")
+
+
 # The null
 
 

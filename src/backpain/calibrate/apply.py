@@ -16,9 +16,9 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
 
-from backpain.calibrate.integrals import MOST_NODES
+from backpain.calibrate.integrals import FAR, MOST_NODES
 from backpain.calibrate.null import Null
-from backpain.calibrate.profiles import FALLEN, Curve, curves_of
+from backpain.calibrate.profiles import FALLEN, STEEP, Curve, curves_of
 
 Numbers = NDArray[np.float64]
 
@@ -127,11 +127,10 @@ def _own(curve: Curve) -> tuple[Numbers, Numbers]:
     """Even edges over all of a profile, and the share of it in each cell."""
     step = curve.se / CELLS
     ends = []
-    for side, place in ((-1, 0), (1, -1)):
-        end = curve.estimate + side * 8 * curve.se
-        missing = FALLEN + float(curve.at(np.array([end]))[0])
-        slope = abs(float(np.diff(curve.heights)[place] / np.diff(curve.values)[place]))
-        ends.append(end if missing < 0 else end + side * 2 * FALLEN / max(slope, 2 * FALLEN / 40))
+    for side, slope in zip((-1, 1), curve.ends, strict=True):
+        end = curve.estimate + side * FAR * curve.se
+        high = float(curve.at(np.array([end]))[0]) > -2 * FALLEN
+        ends.append(end + side * 2 * FALLEN / max(abs(slope), STEEP) if high else end)
     edges = np.arange(ends[0], ends[1] + step, step)
     middles = (edges[1:] + edges[:-1]) / 2
     share = np.exp(curve.at(middles))

@@ -175,6 +175,8 @@ class Fitting:
             raise ValueError(f"the penalty {penalty!r} is not known; choose {', '.join(PENALTIES)}")
         if len(curves) < LEAST_CONTROLS:
             raise ValueError(f"{len(curves)} negative controls tell no distribution; give at least {LEAST_CONTROLS}")
+        # ASSUME: given their systematic errors the controls' estimates are independent, though the same people are in all.
+        # ASSUME: no prior of the mean; the sd of log ratios is half-normal of scale 0.5 unless another penalty is chosen.
         self.curves, self.penalty, self.largest_sd = curves, penalty, largest_sd
         self.integrals = Integrals(curves, largest_sd)
         self.added = PENALTIES[penalty]

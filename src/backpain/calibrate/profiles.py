@@ -20,6 +20,8 @@ Numbers = NDArray[np.float64]
 COLUMNS = ["control", "value", "log_likelihood"]
 # A profile has fallen off where it is this far below its top; at least so many of its values lie above that.
 FALLEN, LEAST_VALUES = 12.0, 7
+# The slope, about the events of an arm, from which on a profile falls however far its grid reaches.
+STEEP = 0.1
 # How many standard errors a made profile reaches, by how many values.
 REACH, VALUES = 8.0, 513
 
@@ -45,7 +47,7 @@ class Curve:
         # ASSUME: beyond its grid a profile goes on along its last slope, which where it is concave is never too low.
         inside = np.clip(points, self.values[0], self.values[-1])
         beyond = points - inside
-        left, right = self._ends
+        left, right = self.ends
         return np.asarray(self._spline(inside) + np.where(beyond < 0, left, right) * beyond)
 
     @cached_property
@@ -53,7 +55,8 @@ class Curve:
         return CubicSpline(self.values, self.heights)
 
     @cached_property
-    def _ends(self) -> tuple[float, float]:
+    def ends(self) -> tuple[float, float]:
+        """The slopes with which it goes on beyond its grid, below and above."""
         # From the last two values: a spline's own end slopes may point the wrong way where a curve is flat. Never upward.
         steps = np.diff(self.heights) / np.diff(self.values)
         return max(float(steps[0]), 0.0), min(float(steps[-1]), 0.0)
@@ -79,8 +82,9 @@ class Curve:
     @property
     def falls_off(self) -> bool:
         """Whether it falls on both sides, on its grid or beyond, so that a density can be made of it."""
-        left, right = self._ends
-        return (self.heights[0] < -FALLEN or left > 0) and (self.heights[-1] < -FALLEN or right < 0)
+        left, right = self.ends
+        below, above = self.heights[0] < -FALLEN or left > STEEP, self.heights[-1] < -FALLEN or right < -STEEP
+        return bool(below and above)
 
     @property
     def width(self) -> float:
