@@ -228,15 +228,21 @@ def test_the_posterior_of_the_null_agrees_with_quadrature_by_r() -> None:
     assert calibrate(seen, null)["calibrated_p"].item() == pytest.approx(p, rel=1e-7)
 
 
+KNOWN = np.array([-0.2, 0.0, 0.1, 0.15, 0.2, 0.3, 0.45, 0.1, 0.25, 0.05])
+
+
 def test_controls_known_exactly_give_a_t_distribution() -> None:
     # Flat in mean and sd, so two degrees of freedom less than there are controls.
-    known = np.array([-0.2, 0.0, 0.1, 0.15, 0.2, 0.3, 0.45, 0.1, 0.25, 0.05])
-    n, squares = len(known), ((known - known.mean()) ** 2).sum()
-    scale = (squares / (n - 2) * (1 + 1 / n)) ** 0.5
-    null = fit_null(controls(known, 0.002), "none", largest_sd=1.0)
+    n = len(KNOWN)
+    scale = (((KNOWN - KNOWN.mean()) ** 2).sum() / (n - 2) / n) ** 0.5
+    null = fit_null(controls(KNOWN, 0.005), "none", largest_sd=1.0)
     seen = pd.DataFrame({"estimate": [0.5, -0.4], "se": 1e-6})
-    expected = 2 * stats.t.sf(np.abs(seen["estimate"] - known.mean()) / scale, n - 2)
-    assert calibrate(seen, null)["calibrated_p"].to_numpy() == pytest.approx(expected, rel=2e-3)
+    expected = 2 * stats.t.sf(np.abs(seen["estimate"].to_numpy() - KNOWN.mean()) / scale / (n + 1) ** 0.5, n - 2)
+    assert calibrate(seen, null)["calibrated_p"].to_numpy() == pytest.approx(expected, rel=5e-3)
+    row = null.row()
+    ends = KNOWN.mean() + stats.t.ppf([0.025, 0.975], n - 2) * scale
+    assert [row["mean_low"], row["mean_high"]] == pytest.approx(ends, abs=0.003)
+    assert 0 < row["sd_low"] < row["sd"] < row["sd_high"]
 
 
 def test_controls_without_systematic_error_have_an_sd_of_zero_which_gamma_keeps_off() -> None:

@@ -22,6 +22,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.interpolate import PchipInterpolator
 from scipy.optimize import minimize, root
 from scipy.special import ndtr
 
@@ -140,9 +141,11 @@ def _spread(values: Numbers, share: Numbers) -> float:
 
 
 def _interval(values: Numbers, share: Numbers) -> tuple[float, float]:
-    """The middle 95 % of a posterior on even values, as if each share were spread about its value."""
-    reached = np.concatenate([[0.0], np.cumsum((share[1:] + share[:-1]) / 2)])
-    low, high = np.interp([0.025, 0.975], reached / reached[-1], values)
+    """The middle 95 % of a posterior on even values, each share spread smoothly over its cell."""
+    edges = np.concatenate([values[:1], (values[1:] + values[:-1]) / 2, values[-1:]])
+    reached = PchipInterpolator(edges, np.concatenate([[0.0], np.cumsum(share)]))
+    fine = np.linspace(edges[0], edges[-1], 50 * len(edges))
+    low, high = np.interp([0.025, 0.975], reached(fine), fine)
     return float(low), float(high)
 
 
