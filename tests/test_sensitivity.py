@@ -10,7 +10,15 @@ import pandas as pd
 import pytest
 
 from backpain.sensitivity import (
+    Cells,
+    MisclassifiedOutcome,
+    MisclassifiedTreatment,
+    Prior,
+    SamplingError,
+    Selection,
     TwoRisks,
+    UnmeasuredConfounder,
+    bias_analysis,
     e_value,
     e_values,
     of_hazard_ratio,
@@ -18,6 +26,7 @@ from backpain.sensitivity import (
     of_risk_difference,
     of_risk_ratio,
     of_standardised_difference,
+    table_of,
 )
 
 
@@ -156,3 +165,187 @@ def test_a_row_without_an_estimate_has_no_e_value() -> None:
     found = e_values(rows).set_index("scale")
     assert np.isnan(found.loc["risk-ratio", "e_value"])
     assert np.isfinite(found.loc["odds-ratio", "e_value"])
+
+
+def fixed(value: float) -> Prior:
+    return Prior("fixed", (value,))
+
+
+def cells(*counts: float) -> Cells:
+    return Cells(*(np.array([count]) for count in counts))
+
+
+TABLE = cells(215, 1449, 668, 4296)
+RATIO = (215 / 1664) / (668 / 4964)
+
+
+def undone(*biases: Any, table: Cells = TABLE, scale: str = "risk-ratio", **told: Any) -> pd.DataFrame:
+    """The analysis of a crude contrast of the table, rows by kind of error."""
+    a, b, c, d = (float(cell[0]) for cell in table.each)
+    one, other = a / (a + b), c / (c + d)
+    crude = one / other if scale == "risk-ratio" else one - other
+    sampling = {scale: SamplingError(crude, 0.05, 40)}
+    settings = {"seed": 1, "draws": 2000, **told}
+    return bias_analysis(table, biases, sampling, **settings).set_index("error")
+
+
+def test_a_perfect_record_leaves_the_estimate_alone() -> None:
+    perfect = fixed(1.0)
+    found = undone(MisclassifiedTreatment(perfect, perfect), MisclassifiedOutcome(perfect, perfect))
+    assert found.loc["systematic", ["estimate", "low", "high"]].tolist() == pytest.approx([RATIO] * 3, rel=1e-12)
+
+
+def test_misclassified_treatment_is_undone_by_the_hand_formula() -> None:
+    """Differential: sensitivity .78 and specificity .99 among events, .70 and .98 among others."""
+    a = (215 - 0.01 * 883) / 0.77
+    b = (1449 - 0.02 * 5745) / 0.68
+    expected = (a / (a + b)) / ((883 - a) / (883 - a + 5745 - b))
+    bias = MisclassifiedTreatment(fixed(0.78), fixed(0.99), fixed(0.70), fixed(0.98))
+    assert undone(bias).loc["systematic", "estimate"] == pytest.approx(expected, rel=1e-12)
+
+
+def test_misclassified_outcome_is_undone_by_the_hand_formula() -> None:
+    a, c = (215 - 0.03 * 1664) / 0.87, (668 - 0.01 * 4964) / 0.79
+    bias = MisclassifiedOutcome(fixed(0.9), fixed(0.97), fixed(0.8), fixed(0.99))
+    found = undone(bias).loc["systematic", "estimate"]
+    assert found == pytest.approx((a / 1664) / (c / 4964), rel=1e-12)
+    difference = undone(bias, scale="risk-difference").loc["systematic", "estimate"]
+    assert difference == pytest.approx(a / 1664 - c / 4964, rel=1e-12)
+
+
+def test_selection_is_undone_by_the_inverse_of_its_probabilities() -> None:
+    bias = Selection(fixed(0.9), fixed(0.8), fixed(0.7), fixed(0.6))
+    a, b, c, d = 215 / 0.9, 1449 / 0.8, 668 / 0.7, 4296 / 0.6
+    assert undone(bias).loc["systematic", "estimate"] == pytest.approx((a / (a + b)) / (c / (c + d)), rel=1e-12)
+
+
+def test_an_unmeasured_confounder_is_undone_by_bross() -> None:
+    bias = UnmeasuredConfounder(fixed(0.6), fixed(0.3), fixed(2.0))
+    factor = (0.6 * 1 + 1) / (0.3 * 1 + 1)
+    assert undone(bias).loc["systematic", "estimate"] == pytest.approx(RATIO / factor, rel=1e-12)
+
+
+def test_the_difference_left_by_a_confounder_is_that_of_the_people_it_was_made_of() -> None:
+    """Counts built from known risks in both strata of the confounder: standardising to everyone gives the answer."""
+    risk = {(1, 1): 0.3, (1, 0): 0.15, (0, 1): 0.4, (0, 0): 0.2}
+    people = {(1, 1): 600.0, (1, 0): 400.0, (0, 1): 600.0, (0, 0): 1400.0}
+    events = {arm: sum(people[arm, u] * risk[arm, u] for u in (0, 1)) for arm in (0, 1)}
+    table = cells(events[1], 1000 - events[1], events[0], 2000 - events[0])
+    truth = 0.4 * (0.3 - 0.4) + 0.6 * (0.15 - 0.2)
+    found = undone(UnmeasuredConfounder(fixed(0.6), fixed(0.3), fixed(2.0)), table=table, scale="risk-difference")
+    assert found.loc["systematic", "estimate"] == pytest.approx(truth, rel=1e-12)
+
+
+def test_biases_made_one_after_another_are_undone_in_the_right_order_however_they_are_named() -> None:
+    """From true counts: confounding is in them, then selection, then misclassified treatment."""
+    true, shares, se, sp = np.array([300.0, 700, 500, 1500]), np.array([0.9, 0.8, 0.6, 0.7]), 0.8, 0.95
+    a, b, c, d = true * shares
+    seen = cells(se * a + (1 - sp) * c, se * b + (1 - sp) * d, (1 - se) * a + sp * c, (1 - se) * b + sp * d)
+    wrong = [
+        UnmeasuredConfounder(fixed(0.5), fixed(0.4), fixed(1.5)),
+        Selection(*(fixed(share) for share in shares)),
+        MisclassifiedTreatment(fixed(se), fixed(sp)),
+    ]
+    found = undone(*wrong, table=seen).loc["systematic", "estimate"]
+    assert found == pytest.approx((300 / 1000) / (500 / 2000) / (1.25 / 1.2), rel=1e-12)
+
+
+def test_an_adjusted_estimate_moves_by_as_much_as_the_table_does() -> None:
+    bias = UnmeasuredConfounder(fixed(0.6), fixed(0.3), fixed(2.0))
+    found = bias_analysis(TABLE, [bias], {"risk-ratio": SamplingError(0.8, 0.1)}, seed=1, draws=10)
+    assert found.loc[1, "estimate"] == pytest.approx(0.8 * 1.3 / 1.6, rel=1e-12)
+
+
+def test_without_doubt_of_the_bias_the_total_error_is_that_of_sampling_moved() -> None:
+    found = undone(UnmeasuredConfounder(fixed(0.6), fixed(0.3), fixed(2.0)), draws=400_000)
+    assert found.loc["sampling", "high"] == pytest.approx(RATIO * math.exp(2.0210754 * 0.05), rel=1e-7)  # t of 40
+    moved = found.loc["sampling", ["low", "high"]] * 1.3 / 1.6
+    assert found.loc["total", ["low", "high"]].tolist() == pytest.approx(moved.tolist(), rel=2e-3)
+
+
+def test_the_same_seed_gives_the_same_numbers_and_another_seed_others() -> None:
+    bias = UnmeasuredConfounder(Prior("beta", (6, 4)), Prior("beta", (3, 7)), Prior("log-normal", (1.2, 3)))
+    pd.testing.assert_frame_equal(undone(bias), undone(bias))
+    assert undone(bias).loc["total", "low"] != undone(bias, seed=2).loc["total", "low"]
+
+
+def test_impossible_draws_are_counted_and_left_out() -> None:
+    """Of specificities from .86 to 1, those below 1 - 215 / 1664 give the treated fewer events than none."""
+    bias = MisclassifiedOutcome(fixed(0.9), Prior("uniform", (0.86, 1.0)))
+    found = undone(bias, draws=50_000)
+    assert found.loc["total", "impossible_share"] == pytest.approx((1 - 215 / 1664 - 0.86) / 0.14, abs=0.005)
+    assert np.isfinite(found.loc["total", ["low", "high"]].astype(float)).all()
+
+
+def test_a_specificity_so_low_that_cells_become_negative_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"2000 of 2000 draws are impossible.*0\.1292 in the treated"):
+        undone(MisclassifiedOutcome(fixed(0.9), fixed(0.8)))
+
+
+def test_a_confounder_that_would_push_a_risk_above_one_is_refused() -> None:
+    high = cells(950, 50, 100, 900)
+    with pytest.raises(ValueError, match="impossible"):
+        undone(UnmeasuredConfounder(fixed(0.0), fixed(1.0), fixed(3.0)), table=high)
+
+
+def test_beliefs_beyond_what_a_share_can_be_are_refused() -> None:
+    with pytest.raises(ValueError, match="treatment: sensitivity: the prior uniform"):
+        MisclassifiedTreatment(Prior("uniform", (0.8, 1.1)), fixed(1.0))
+    with pytest.raises(ValueError, match="confounder: prevalence_untreated"):
+        UnmeasuredConfounder(fixed(0.5), Prior("trapezoidal", (-0.1, 0.1, 0.2, 0.3)), fixed(2.0))
+    with pytest.raises(ValueError, match="risk_ratio reaches 0"):
+        UnmeasuredConfounder(fixed(0.5), fixed(0.5), fixed(0.0))
+    with pytest.raises(ValueError, match="such a record says nothing"):
+        MisclassifiedOutcome(fixed(0.4), fixed(0.6))
+
+
+@pytest.mark.parametrize(
+    ("kind", "numbers", "words"),
+    [
+        ("gamma", (1, 2), "not known"),
+        ("uniform", (0.1,), "takes 2 numbers"),
+        ("trapezoidal", (0.1, 0.3, 0.2, 0.4), "must not fall"),
+        ("beta", (0, 2), "above 0"),
+        ("fixed", (math.nan,), "not finite"),
+    ],
+)
+def test_beliefs_that_are_none_are_refused(kind: str, numbers: tuple[float, ...], words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        Prior(kind, numbers)
+
+
+def test_a_trapezoid_has_the_quantiles_of_its_area() -> None:
+    """From .7, flat from .75 to .85, to .95: height 1 / .175, rising area 1 / 7, falling 2 / 7."""
+    found = Prior("trapezoidal", (0.7, 0.75, 0.85, 0.95)).quantile(np.array([0, 1 / 7, 3 / 7, 5 / 7, 1]))
+    assert found == pytest.approx([0.7, 0.75, 0.80, 0.85, 0.95], abs=1e-12)
+    triangle = Prior("trapezoidal", (0.0, 0.5, 0.5, 1.0)).quantile(np.array([0.125, 0.5, 0.875]))
+    assert triangle == pytest.approx([0.25, 0.5, 0.75], abs=1e-12)
+
+
+def test_a_log_normal_belief_has_its_percentiles() -> None:
+    found = Prior("log-normal", (1.2, 3.0)).quantile(np.array([0.025, 0.5, 0.975]))
+    assert found == pytest.approx([1.2, math.sqrt(3.6), 3.0], rel=1e-12)
+
+
+def test_sensitivities_of_two_groups_are_drawn_alike() -> None:
+    prior = Prior("uniform", (0.7, 0.9))
+    one, _, other, _ = MisclassifiedTreatment(prior, fixed(1.0), prior).draw(20_000, np.random.default_rng(3))
+    assert np.corrcoef(one, other)[0, 1] == pytest.approx(0.79, abs=0.02)  # 6 / pi arcsin(.4), ranks of .8
+    same, _, likewise, _ = MisclassifiedTreatment(prior, fixed(1.0)).draw(50, np.random.default_rng(3))
+    assert (same == likewise).all()
+
+
+def test_the_weighted_table_counts_weights() -> None:
+    found = table_of([1, 1, 0, 0, 1], [1, 0, 1, 0, 1], [2.0, 3.0, 5.0, 7.0, 11.0])
+    assert [float(cell[0]) for cell in found.each] == [13, 3, 5, 7]
+
+
+def test_a_table_with_missing_answers_is_refused_and_who_has_no_weight_is_not_asked() -> None:
+    with pytest.raises(ValueError, match="event: must be yes or no"):
+        table_of([1, 0], [np.nan, 1], [1.0, 1.0])
+    assert float(table_of([1, 0], [np.nan, 1], [0.0, 1.0]).untreated_events[0]) == 1
+
+
+def test_an_empty_cell_is_refused() -> None:
+    with pytest.raises(ValueError, match="each must be above 0"):
+        bias_analysis(cells(1, 5, 0, 4), [Selection(*[fixed(1.0)] * 4)], {}, seed=1)

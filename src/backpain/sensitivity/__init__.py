@@ -3,6 +3,16 @@
 Nothing here corrects an estimate. Each says what would have to be true for the conclusion to change.
 """
 
+from backpain.sensitivity.bias import BIAS, SamplingError, bias_analysis
+from backpain.sensitivity.biases import (
+    Bias,
+    Cells,
+    MisclassifiedOutcome,
+    MisclassifiedTreatment,
+    Selection,
+    UnmeasuredConfounder,
+    table_of,
+)
 from backpain.sensitivity.e_values import (
     COMMON,
     E_VALUES,
@@ -16,12 +26,23 @@ from backpain.sensitivity.e_values import (
     of_risk_ratio,
     of_standardised_difference,
 )
+from backpain.sensitivity.priors import Prior
 
 __all__ = [
+    "BIAS",
     "COMMON",
     "E_VALUES",
+    "Bias",
+    "Cells",
     "EValue",
+    "MisclassifiedOutcome",
+    "MisclassifiedTreatment",
+    "Prior",
+    "SamplingError",
+    "Selection",
     "TwoRisks",
+    "UnmeasuredConfounder",
+    "bias_analysis",
     "e_value",
     "e_values",
     "of_hazard_ratio",
@@ -29,4 +50,5 @@ __all__ = [
     "of_risk_difference",
     "of_risk_ratio",
     "of_standardised_difference",
+    "table_of",
 ]
