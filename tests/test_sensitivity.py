@@ -9,8 +9,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from backpain.design import Design, replicated
 from backpain.sensitivity import (
     Cells,
+    Followed,
     MisclassifiedOutcome,
     MisclassifiedTreatment,
     Prior,
@@ -19,14 +21,19 @@ from backpain.sensitivity import (
     TwoRisks,
     UnmeasuredConfounder,
     bias_analysis,
+    contrast,
     e_value,
     e_values,
+    extremes,
+    frontier,
+    leave_one_panel_out,
     of_hazard_ratio,
     of_odds_ratio,
     of_risk_difference,
     of_risk_ratio,
     of_standardised_difference,
     table_of,
+    tipping_grid,
 )
 
 
@@ -349,3 +356,165 @@ def test_a_table_with_missing_answers_is_refused_and_who_has_no_weight_is_not_as
 def test_an_empty_cell_is_refused() -> None:
     with pytest.raises(ValueError, match="each must be above 0"):
         bias_analysis(cells(1, 5, 0, 4), [Selection(*[fixed(1.0)] * 4)], {}, seed=1)
+
+
+def followed(lost: tuple[float, float] = (0.2, 0.3), se: float = 0.01) -> Followed:
+    """A risk of .1 among the treated, .2 among the untreated; shares lost known."""
+    return Followed((0.1, 0.2), lost, np.diag([se**2, se**2, 0.0, 0.0]), 60)
+
+
+def test_the_lost_with_a_known_risk_shift_their_arm_by_their_share() -> None:
+    one, other, estimate, low, high = contrast(followed(), 0.5, 0.0)
+    assert (float(one), float(other)) == pytest.approx((0.8 * 0.1 + 0.2 * 0.5, 0.7 * 0.2))
+    assert float(estimate) == pytest.approx(0.04)
+    reach = 2.000297822 * math.hypot(0.8 * 0.01, 0.7 * 0.01)  # t of 60
+    assert (float(low), float(high)) == pytest.approx((0.04 - reach, 0.04 + reach), rel=1e-8)
+
+
+def test_lost_with_the_odds_of_the_followed_leave_the_estimate_alone() -> None:
+    _, _, estimate, low, high = contrast(followed(), 1.0, 1.0, by="odds-ratio")
+    assert float(estimate) == pytest.approx(-0.1, rel=1e-12)
+    assert float(high - low) == pytest.approx(2 * 2.000297822 * math.hypot(0.01, 0.01), rel=1e-8)
+    ratio = contrast(followed(), 1.0, 1.0, by="odds-ratio", scale="risk-ratio")
+    assert float(ratio[2]) == pytest.approx(0.5, rel=1e-12)
+
+
+def test_the_frontier_of_known_risks_is_the_line_of_the_closed_form() -> None:
+    """(.08 + .2 q1) - (.14 + .3 q0) +- reach = value, solved for q0."""
+    reach = 2.000297822 * math.hypot(0.008, 0.007)
+    found = frontier(followed(), [0.5, 0.8], smallest_effect=-0.05)
+    expected = {"low reaches no effect": -reach, "high reaches no effect": reach, "estimate reaches no effect": 0.0,
+                "estimate reaches the smallest effect": 0.05}  # fmt: skip
+    for change, shift in expected.items():
+        rows = found[found["change"] == change].set_index("lost_treated")["lost_untreated"]
+        for q1 in (0.5, 0.8):
+            q0 = (0.2 * q1 - 0.06 + shift) / 0.3
+            assert rows[q1] == pytest.approx(q0, rel=1e-8)
+
+
+@pytest.mark.parametrize("scale", ["risk-difference", "risk-ratio"])
+@pytest.mark.parametrize("by", ["risk", "odds-ratio"])
+def test_on_the_frontier_the_conclusion_changes(by: str, scale: str) -> None:
+    edge = frontier(followed(), [0.7, 0.9] if by == "risk" else [20.0, 40.0], by=by, scale=scale)
+    edge = edge[edge["change"] == "high reaches no effect"]
+    assert len(edge) > 0
+    for q1, q0 in zip(edge["lost_treated"], edge["lost_untreated"], strict=True):
+        rows = tipping_grid(followed(), [q1], [q0 * 0.999, q0 * 1.001], by, scale)
+        assert rows["conclusion"].tolist() == ["holds no effect", "below no effect"]
+
+
+def test_nothing_tips_where_hardly_anybody_is_lost() -> None:
+    few = followed(lost=(0.01, 0.01))
+    assert frontier(few, [0.0, 0.5, 1.0]).empty
+    assert set(extremes(few)["conclusion"]) == {"below no effect"}
+
+
+def test_the_extremes_are_all_and_none_of_the_lost() -> None:
+    found = extremes(followed(), smallest_effect=-0.1).set_index("supposed")
+    assert found["estimate"].tolist() == pytest.approx([-0.1, 0.08 - 0.14, 0.28 - 0.44, 0.28 - 0.14, 0.08 - 0.44])
+    assert found["conclusion"].tolist()[3:] == ["above no effect", "below no effect"]
+    assert found["matters"].tolist()[1:] == [False, True, False, True]
+    alike = contrast(followed(), 1.0, 1.0, by="odds-ratio")
+    assert found.iloc[0][["low", "high"]].tolist() == pytest.approx([float(alike[3]), float(alike[4])])
+
+
+def people() -> pd.DataFrame:
+    """Sixteen PSUs in eight strata, unequal weights; the last two of each PSU are lost."""
+    generator = np.random.default_rng(11)
+    frame = pd.DataFrame({"stratum": np.repeat(np.arange(8), 40), "psu": np.tile(np.repeat([1, 2], 20), 8)})
+    frame["weight"] = generator.uniform(1, 5, len(frame))
+    frame["treated"] = np.tile([1, 0], len(frame) // 2)
+    frame["event"] = (generator.uniform(size=len(frame)) < 0.3).astype(float)
+    frame.loc[frame.groupby(["stratum", "psu"]).cumcount() >= 16, "event"] = np.nan
+    return frame
+
+
+def test_the_interval_is_that_of_the_mean_of_filled_in_events() -> None:
+    """Lost given the event for sure: the contrast of shares that the design itself estimates on filled-in people."""
+    frame = people()
+    design = Design.of(frame)
+    found = contrast(Followed.of(frame["treated"], frame["event"], design), 1.0, 1.0)
+    filled, arm, weight = frame["event"].fillna(1.0), frame["treated"], frame["weight"]
+    means = [np.average(filled[arm == one], weights=weight[arm == one]) for one in (1, 0)]
+    assert float(found[2]) == pytest.approx(means[0] - means[1], rel=1e-12)
+    influence = sum(
+        sign * weight * (arm == one) * (filled - mean) / weight[arm == one].sum()
+        for sign, one, mean in ((1, 1, means[0]), (-1, 0, means[1]))
+    )
+    se = math.sqrt(design.covariance(np.asarray(influence)[:, None])[0, 0])
+    assert float(found[4] - found[2]) == pytest.approx(2.306004135 * se, rel=1e-8)  # t of 8
+
+
+def test_replicate_weights_give_much_the_same_covariance() -> None:
+    frame = people()
+    design = Design.of(frame)
+    linear = Followed.of(frame["treated"], frame["event"], design)
+    jackknife = Followed.of(frame["treated"], frame["event"], replicated(design, "jkn"))
+    assert np.diag(jackknife.covariance) == pytest.approx(np.diag(linear.covariance), rel=0.1)
+    assert jackknife.risk == pytest.approx(linear.risk, rel=1e-12)
+
+
+def test_who_is_outside_the_domain_does_not_count() -> None:
+    frame = people()
+    inside = (np.arange(len(frame)) % 4 < 2).astype(bool)
+    wild = frame.assign(treated=np.where(inside, frame["treated"], np.nan), event=np.where(inside, frame["event"], 7))
+    one = Followed.of(frame["treated"], frame["event"], Design.of(frame), inside)
+    other = Followed.of(wild["treated"], wild["event"], Design.of(frame), inside)
+    assert one.risk == other.risk
+    assert (one.covariance == other.covariance).all()
+
+
+def test_a_trial_that_lost_nobody_has_no_tipping_point() -> None:
+    with pytest.raises(ValueError, match="nobody is lost"):
+        followed(lost=(0.0, 0.0))
+
+
+def test_suppositions_that_are_no_risks_or_ratios_are_refused() -> None:
+    with pytest.raises(ValueError, match="lost of the treated: supposed are risks within 0 and 1"):
+        tipping_grid(followed(), [1.2], [0.5])
+    with pytest.raises(ValueError, match="lost of the untreated: supposed are odds ratios"):
+        tipping_grid(followed(), [1.2], [-1.0], by="odds-ratio")
+    with pytest.raises(ValueError, match="scale 'hazard' is not known"):
+        tipping_grid(followed(), [0.2], [0.2], scale="hazard")
+    with pytest.raises(ValueError, match="smallest effect"):
+        frontier(followed(), [0.2], smallest_effect=0.0)
+
+
+def panels(scale: str = "risk-difference") -> pd.DataFrame:
+    """All panels and each left out; the third pulls most."""
+    numbers = {"main": (-0.03, 900), "without-panel-20": (-0.025, 600), "without-panel-21": (-0.03, 650),
+               "without-panel-22": (0.01, 550), "only-panel-20": (0.5, 300)}  # fmt: skip
+    rows = [
+        {"survey": "panel", "analysis": "landmark", "variation": name, "arm": "a vs b", "scale": scale,
+         "estimator": "weighting", "estimate": math.exp(value) if scale != "risk-difference" else value,
+         "se": 0.02, "low": value - 0.04, "high": value + 0.04, "people": count}
+        for name, (value, count) in numbers.items()
+    ]  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+@pytest.mark.parametrize("scale", ["risk-difference", "risk-ratio"])
+def test_the_most_influential_panel_is_the_one_whose_absence_moves_the_estimate_most(scale: str) -> None:
+    found = leave_one_panel_out(panels(scale), {"20": 2.0, "21": 1.0, "22": 5.0}).iloc[0]
+    assert (found["panel"], found["panels"], found["failed"], found["sides"]) == ("22", 3, 0, 2)
+    assert found["shift"] == pytest.approx(-0.04, rel=1e-9)
+    assert found["shift_in_errors"] == pytest.approx(-2.0, rel=1e-9)
+    assert found["share_of_people"] == pytest.approx(350 / 900)
+    assert found["share_of_weight"] == pytest.approx(5 / 8)
+    assert found["highest"] == (0.01 if scale == "risk-difference" else math.exp(0.01))
+
+
+def test_panels_without_an_estimate_are_counted_and_passed_over() -> None:
+    rows = panels()
+    rows.loc[3, ["estimate", "low", "high"]] = np.nan
+    found = leave_one_panel_out(rows).iloc[0]
+    assert (found["failed"], found["panel"]) == (1, "20")
+
+
+def test_estimates_without_left_out_panels_or_a_main_row_are_refused() -> None:
+    with pytest.raises(ValueError, match="no variation leaves out a panel"):
+        leave_one_panel_out(panels().iloc[[0, 4]])
+    with pytest.raises(ValueError, match="0 main rows"):
+        leave_one_panel_out(panels().iloc[1:])
+    with pytest.raises(ValueError, match="panel 22 needs a weight"):
+        leave_one_panel_out(panels(), {"20": 1.0})

@@ -26,15 +26,21 @@ from backpain.sensitivity.e_values import (
     of_risk_ratio,
     of_standardised_difference,
 )
+from backpain.sensitivity.leave_one_out import INFLUENCE, leave_one_panel_out
 from backpain.sensitivity.priors import Prior
+from backpain.sensitivity.tipping import FRONTIER, GRID, Followed, contrast, extremes, frontier, tipping_grid
 
 __all__ = [
     "BIAS",
     "COMMON",
     "E_VALUES",
+    "FRONTIER",
+    "GRID",
+    "INFLUENCE",
     "Bias",
     "Cells",
     "EValue",
+    "Followed",
     "MisclassifiedOutcome",
     "MisclassifiedTreatment",
     "Prior",
@@ -43,12 +49,17 @@ __all__ = [
     "TwoRisks",
     "UnmeasuredConfounder",
     "bias_analysis",
+    "contrast",
     "e_value",
     "e_values",
+    "extremes",
+    "frontier",
+    "leave_one_panel_out",
     "of_hazard_ratio",
     "of_odds_ratio",
     "of_risk_difference",
     "of_risk_ratio",
     "of_standardised_difference",
     "table_of",
+    "tipping_grid",
 ]
