@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import math
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from backpain.design import Design, replicated
+from backpain.design import Design, replicated, t_quantile
 from backpain.sensitivity import (
     Cells,
     Followed,
@@ -35,6 +37,9 @@ from backpain.sensitivity import (
     table_of,
     tipping_grid,
 )
+
+FOLDER = Path(__file__).parent / "oracle/sensitivity"
+ORACLE = json.loads((FOLDER / "sensitivity.json").read_text(encoding="utf-8"))
 
 
 def independent(treated: int, events: int, untreated: int, others: int, share_error: bool = True) -> TwoRisks:
@@ -518,3 +523,79 @@ def test_estimates_without_left_out_panels_or_a_main_row_are_refused() -> None:
         leave_one_panel_out(panels().iloc[1:])
     with pytest.raises(ValueError, match="panel 22 needs a weight"):
         leave_one_panel_out(panels(), {"20": 1.0})
+
+
+def pair(found: Any) -> list[float]:
+    return [found.estimate, found.bound]
+
+
+def test_e_values_agree_with_the_papers_formulas_in_r() -> None:
+    expected = ORACLE["ratios"]
+    odds, hazard = (0.86, 0.75, 0.99), (0.56, 0.46, 0.69)
+    found = {
+        "risk": of_risk_ratio(0.80, 0.71, 0.91),
+        "risk_true": of_risk_ratio(0.80, 0.71, 0.91, 1.2),
+        "odds_common": of_odds_ratio(*odds, common=True),
+        "odds_true": of_odds_ratio(*odds, 1.5, common=True),
+        "hazard_common": of_hazard_ratio(*hazard, common=True),
+        "hazard_true": of_hazard_ratio(*hazard, 0.9, common=True),
+        "d": of_standardised_difference(0.42, 0.42 - 1.96 * 0.13, 0.42 + 1.96 * 0.13),
+    }
+    assert set(found) == set(expected)
+    for name, each in found.items():
+        assert pair(each) == pytest.approx(expected[name], rel=1e-8), name
+
+
+def test_bias_factors_of_differences_agree_with_a_search_in_r() -> None:
+    risks = TwoRisks(0.31, 0.18, 0.37, ((0.0004, 0.00005), (0.00005, 0.0003)), 0.012, 77)
+    found = of_risk_difference(risks, 0.02)
+    assert [found.ratio, found.ratio_bound] == pytest.approx(ORACLE["factors"]["difference"], rel=1e-8)
+    found = of_risk_difference(independent(397 + 78557, 397, 51 + 108778, 51))
+    assert [found.ratio, found.ratio_bound] == pytest.approx(ORACLE["factors"]["smoking"], rel=1e-8)
+
+
+def seen_by_r() -> pd.DataFrame:
+    frame = pd.read_csv(FOLDER / "people.csv")
+    return frame.assign(event=frame["event"].where(frame["lost"] == 0))
+
+
+def test_a_weighted_table_corrected_with_fixed_parameters_agrees_with_r() -> None:
+    frame = seen_by_r()
+    table = table_of(frame["treated"], frame["event"], frame["weight"].where(frame["lost"] == 0, 0.0))
+    assert [float(cell[0]) for cell in table.each] == pytest.approx(ORACLE["bias"]["table"], rel=1e-12)
+    answers = [
+        MisclassifiedTreatment(fixed(0.90), fixed(0.97), fixed(0.85), fixed(0.98)),
+        MisclassifiedOutcome(fixed(0.92), fixed(0.99), fixed(0.88), fixed(0.995)),
+    ]
+    all_of_them = [
+        *answers,
+        Selection(fixed(0.9), fixed(0.8), fixed(0.7), fixed(0.75)),
+        UnmeasuredConfounder(fixed(0.55), fixed(0.35), fixed(1.8)),
+    ]
+    ratio = undone(*all_of_them, table=table).loc["systematic", "estimate"]
+    assert ratio == pytest.approx(ORACLE["bias"]["ratio"], rel=1e-8)
+    difference = undone(*all_of_them, table=table, scale="risk-difference").loc["systematic", "estimate"]
+    assert difference == pytest.approx(ORACLE["bias"]["difference"], rel=1e-8)
+    before = undone(*all_of_them[:3], table=table).loc["systematic", "estimate"]
+    assert before == pytest.approx(ORACLE["bias"]["misclassified"], rel=1e-8)
+
+
+def test_contrasts_with_the_lost_filled_in_agree_with_survey() -> None:
+    frame, expected = seen_by_r(), ORACLE["tipping"]
+    held = Followed.of(frame["treated"], frame["event"], Design.of(frame))
+    asked = {
+        "difference": (0.6, 0.1, "risk", "risk-difference"),
+        "ratio": (0.6, 0.1, "risk", "risk-ratio"),
+        "all_none": (1.0, 0.0, "risk", "risk-difference"),
+        "none_all": (0.0, 1.0, "risk", "risk-difference"),
+        "odds": (2.0, 0.5, "odds-ratio", "risk-difference"),
+    }
+    df = expected["difference"][2]
+    assert held.df == df
+    for name, (one, other, by, scale) in asked.items():
+        found = [float(number) for number in contrast(held, one, other, by, scale)[2:]]
+        value, low, high = np.log(found) if scale == "risk-ratio" else found
+        assert value == pytest.approx(expected[name][0], rel=1e-8), name
+        assert (high - low) / 2 / t_quantile(df, 0.95) == pytest.approx(expected[name][1], rel=1e-6), name
+    edge = frontier(held, [0.6]).set_index("change")["lost_untreated"]
+    assert edge["high reaches no effect"] == pytest.approx(expected["frontier"], rel=1e-8)
