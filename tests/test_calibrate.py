@@ -44,7 +44,7 @@ sys.path.append(str(Path(__file__).resolve().parent.parent / "benchmarks"))
 from calibration import MEAN, TRUTH, few_events, normal_errors
 
 CONFIG = Path(__file__).parent.parent / "config"
-DECLARED: dict[str, dict[str, Any]] = yaml.safe_load((CONFIG / "negative-controls.yaml").read_text(encoding="utf-8"))
+DECLARED: dict[str, dict[str, Any]] = yaml.safe_load((CONFIG / "controls/meps.yaml").read_text(encoding="utf-8"))
 CONTROLS = DECLARED["controls"]
 ORACLE = json.loads((Path(__file__).parent / "oracle/calibrate/calibrate.json").read_text(encoding="utf-8"))
 ORACLE_CONTROLS = {"estimates": ORACLE["controls"]["estimate"], "errors": ORACLE["controls"]["se"]}

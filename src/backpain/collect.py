@@ -10,7 +10,7 @@ import yaml
 
 from backpain.harmonise import unexplained
 from backpain.spec import load_claims, load_run
-from backpain.synthesise import HETEROGENEITY, claims, thresholds
+from backpain.synthesise import HETEROGENEITY, TABLES, claims, thresholds
 from backpain.tables.conceal import conceal
 from backpain.trials import PANELS
 
@@ -25,6 +25,7 @@ WITHOUT_TRIALS = {
     "detectable": [*SCOPE, "risk_untreated", "se", "detectable_difference", "power"],
     "panels": PANELS,
     "heterogeneity": HETEROGENEITY,
+    **TABLES,
 }
 
 

@@ -10,6 +10,7 @@ from backpain.project import digest
 from backpain.spec import (
     load_association,
     load_claims,
+    load_controls,
     load_protocol,
     load_run,
     load_survey,
@@ -40,19 +41,27 @@ def declared(
     association: str | None = None,
     part: str | None = None,
     claims: bool = False,
+    controls: bool = False,
+    effect: bool = False,
     everything: bool = False,
 ) -> str:
     """The fingerprint of what a job uses of the declarations.
 
     `part` narrows a survey to its `files`, to what `raw` tables are read and checked by, to its `variables`, or to the
-    `design` an analysis needs of it; `words` adds the labels that only figures show. `everything` adds the words of all
-    that a run names.
+    `design` an analysis needs of it; `words` adds the labels that only figures show. `controls` adds the trial's list of
+    negative controls, `effect` the smallest effect that matters and the primary estimator. `everything` adds the words of
+    all that a run names.
     """
     used: dict[str, Any] = {}
     if survey is not None:
         used["survey"] = _survey(survey, part)
     if protocol is not None:
         used["protocol"] = _plain(load_protocol(protocol), set() if part == "words" else PROTOCOL_WORDS)
+        if controls and (list_ := load_protocol(protocol).calibration) is not None:
+            used["controls"] = _plain(load_controls(list_.controls), {"left_out"})
+        if effect:
+            declared_ = load_protocol(protocol)
+            used["effect"] = [declared_.smallest_effect, declared_.primary_estimator]
     if association is not None:
         used["association"] = _plain(load_association(association), {"question", "limits", "assumptions"})
     if part in ("variables", "words") or everything:

@@ -117,6 +117,62 @@ rule panels:
         "../scripts/panels.py"
 
 
+rule controls:
+    """The trial on outcomes that nothing should change, and the declared analysis calibrated by them."""
+    input:
+        people="<results>/harmonised/{survey}.parquet",
+        estimates="<results>/trials/{protocol}/{survey}.estimates.csv",
+        code=code("synthesise"),
+        lock=LOCK,
+    output:
+        controls="<results>/trials/{protocol}/{survey}.controls.csv",
+        calibration="<results>/trials/{protocol}/{survey}.calibration.csv",
+        calibrated="<results>/trials/{protocol}/{survey}.calibrated.csv",
+        contours="<results>/trials/{protocol}/{survey}.contours.csv",
+    log:
+        "<results>/logs/controls/{protocol}/{survey}.log",
+    conda:
+        "../../environment.yml"
+    params:
+        declaration=lambda wildcards: declared(
+            protocol=wildcards.protocol,
+            survey=wildcards.survey,
+            part="design",
+            controls=True,
+        ),
+    script:
+        "../scripts/controls.py"
+
+
+rule doubt:
+    """How wrong the data would have to be: confounding, misclassification, loss, one panel's pull."""
+    input:
+        participants="<results>/trials/{protocol}/{survey}.parquet",
+        skeleton="<results>/trials/{protocol}/{survey}.skeleton.parquet",
+        estimates="<results>/trials/{protocol}/{survey}.estimates.csv",
+        code=code("synthesise"),
+        lock=LOCK,
+    output:
+        e_values="<results>/trials/{protocol}/{survey}.e_values.csv",
+        bias="<results>/trials/{protocol}/{survey}.bias.csv",
+        tipping="<results>/trials/{protocol}/{survey}.tipping.csv",
+        frontier="<results>/trials/{protocol}/{survey}.frontier.csv",
+        influence="<results>/trials/{protocol}/{survey}.influence.csv",
+    log:
+        "<results>/logs/doubt/{protocol}/{survey}.log",
+    conda:
+        "../../environment.yml"
+    params:
+        declaration=lambda wildcards: declared(
+            protocol=wildcards.protocol,
+            survey=wildcards.survey,
+            part="design",
+            effect=True,
+        ),
+    script:
+        "../scripts/doubt.py"
+
+
 rule explore:
     """One job's share of the specifications of a trial's multiverse, each under the same bootstrap draws."""
     input:

@@ -8,6 +8,7 @@ from backpain.project import code, commit, finish, forget_changed
 from backpain.spec import (
     check_run,
     imputing_jobs,
+    is_calibrated,
     members_of,
     multiverse_jobs,
     workers_of,
@@ -34,6 +35,11 @@ TABLES = [
     "detectable",
     "panels",
     "heterogeneity",
+    "e_values",
+    "bias",
+    "tipping",
+    "frontier",
+    "influence",
 ]
 TABLES += ["truth"] if RUN.simulated else []
 # How many jobs share the imputations of each trial; 0 for one that imputes nothing.
@@ -45,6 +51,10 @@ TABLES += ["convergence", "pooling"] if any(IMPUTING.values()) else []
 EXPLORING = {protocol: multiverse_jobs(protocol) for protocol, _ in RUN.trials}
 MULTIVERSE = ["multiverse", "multiverse_tests"]
 TABLES += MULTIVERSE if any(EXPLORING.values()) else []
+# The trials that are run on negative controls too.
+CONTROLLED = [protocol for protocol, _ in RUN.trials if is_calibrated(protocol)]
+CONTROLS = ["controls", "calibration", "calibrated", "contours"]
+TABLES += CONTROLS if CONTROLLED else []
 PER_SURVEY = ["cleaning", "published", "harmonisation"]
 TEMPLATE = [
     "report.html.j2",
@@ -100,7 +110,8 @@ def pieces(kind):
     found = [
         f"<results>/trials/{protocol}/{survey}.{kind}.csv"
         for protocol, survey in RUN.trials
-        if kind not in MULTIVERSE or EXPLORING[protocol]
+        if (kind not in MULTIVERSE or EXPLORING[protocol])
+        and (kind not in CONTROLS or protocol in CONTROLLED)
     ]
     if kind in ("estimates", "flow"):
         found += associations(

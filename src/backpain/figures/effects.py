@@ -9,6 +9,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from backpain.figures.curve import curves
+from backpain.figures.doubts import funnel, tipping
 from backpain.figures.forests import by_estimator, by_panel, forest, scaled, told, whisker
 from backpain.figures.style import SLIM, STYLE, canvas, require, rows_axis, styled, write
 from backpain.tables.conceal import conceal
@@ -124,6 +125,13 @@ def draw(results: Mapping[str, pd.DataFrame], facts: Mapping[str, Any]) -> dict[
         drawn[f"{name}.estimators"] = by_estimator(section.by_estimator, truth)
         if len(section.panels):
             drawn[f"{name}.panels"] = by_panel(section.panels, section.between, section.main)
+        if len(section.controlled):
+            answer = pd.DataFrame([section.calibrated])
+            drawn[f"{name}.controls"] = funnel(section.controlled, section.rows("contours"), answer)
+        if len(section.supposed):
+            grid = section.doubtful("tipping")
+            grid, like = grid[grid["supposed"].isna()], section.supposed.iloc[0]
+            drawn[f"{name}.tipping"] = tipping(grid, section.doubtful("frontier"), like)
         if len(section.multiverse):
             drawn |= {f"{name}.{kind}": one for kind, one in curves(section.multiverse, section.truth).items()}
     return drawn

@@ -26,7 +26,6 @@ FAMILIES = {
     "main": "The declared analysis",
     "other": "Other definitions and models",
     "without": "One panel left out",
-    "control": "Negative controls: nothing should differ",
     "only": "To describe only: single panels",
 }
 
@@ -35,8 +34,6 @@ def family(line: Mapping[Any, Any]) -> str:
     """Which group of the forest a variation stands in."""
     if line["variation"] == "main":
         return "main"
-    if line.get("control"):
-        return "control"
     if line["gate"] == "description":
         return "only"
     return "without" if line["variation"].startswith("without-panel-") and line["variation"][-1].isdigit() else "other"

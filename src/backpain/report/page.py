@@ -15,7 +15,7 @@ from markupsafe import Markup
 
 from backpain.report import parts
 from backpain.report.drawing import drawer
-from backpain.tables import background, numbers, views
+from backpain.tables import background, doubts, numbers, views
 from backpain.tables.conceal import conceal
 from backpain.tables.pick import Section, sections
 
@@ -83,6 +83,7 @@ def render(
         drawing=drawer(figures),
         tables=shown,
         views=views,
+        doubts=doubts,
         background=background,
         claims=parts.claims(facts, chosen),
         components=parts.components,

@@ -13,12 +13,15 @@ from backpain.spec.analysis import (
 )
 from backpain.spec.base import Closed, Range
 from backpain.spec.check import check_run, members_of
+from backpain.spec.doubt import Bias, Control, Controls
 from backpain.spec.load import (
     families_of,
     folder,
     imputing_jobs,
+    is_calibrated,
     load_association,
     load_claims,
+    load_controls,
     load_protocol,
     load_run,
     load_survey,
@@ -40,15 +43,19 @@ from backpain.spec.survey import (
     Where,
     split,
 )
-from backpain.spec.variation import Variation, specifications, variations
+from backpain.spec.variation import Controlled, Variation, controlled, specifications, variations
 from backpain.spec.yaml import DeclarationError, nearest
 
 __all__ = [
     "Association",
+    "Bias",
     "Check",
     "Claims",
     "Closed",
     "Condition",
+    "Control",
+    "Controlled",
+    "Controls",
     "DeclarationError",
     "File",
     "Job",
@@ -68,11 +75,14 @@ __all__ = [
     "Variation",
     "Where",
     "check_run",
+    "controlled",
     "families_of",
     "folder",
     "imputing_jobs",
+    "is_calibrated",
     "load_association",
     "load_claims",
+    "load_controls",
     "load_protocol",
     "load_run",
     "load_survey",

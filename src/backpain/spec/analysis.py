@@ -7,6 +7,7 @@ from typing import Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from backpain.spec.base import Closed
+from backpain.spec.doubt import Calibration, Sensitivity
 from backpain.spec.survey import Tests
 
 
@@ -285,8 +286,6 @@ class Plan(Closed):
     # Longer ones would run into the numbers beside them in the forest plot.
     label: str | None = Field(None, max_length=60)
     description_only: bool = False
-    # An outcome that neither treatment nor what leads to it can change: where it differs, chance or bias shows.
-    negative_control: bool = False
 
     @model_validator(mode="after")
     def _replicates_refit_everything(self) -> Plan:
@@ -335,6 +334,8 @@ class Protocol(Plan):
     variations: dict[str, dict[str, Any]] = Field(default_factory=dict)
     series: Series = Series()
     multiverse: Multiverse | None = None
+    calibration: Calibration | None = None
+    sensitivity: Sensitivity | None = None
     assumptions: list[str] = Field(default_factory=list)
     limits: list[str] = Field(default_factory=list)
     smallest_effect: float

@@ -17,7 +17,7 @@ from backpain.spec.load import (
     load_variables,
 )
 from backpain.spec.survey import Survey, Test
-from backpain.spec.variation import panels_of, specifications, variations
+from backpain.spec.variation import controlled, panels_of, specifications, variations
 from backpain.spec.yaml import DeclarationError, nearest
 
 SUPPLIED = {"panel", "seen_by", "wave"}
@@ -172,8 +172,27 @@ def _trial(protocol: Protocol, survey: Survey, variables: dict[str, Variable]) -
             )
     for options, plan in specifications(protocol):
         problems += _plan(file, f"multiverse > {' x '.join(options.values())}", plan, survey, variables)
+    for name, _, _, plan in controlled(protocol):
+        problems += _plan(file, f"calibration > {name}", plan, survey, variables)
+    if protocol.calibration is not None:
+        problems += _calibration(file, protocol)
     if protocol.primary_estimator not in protocol.estimators:
         problems.append(f"{file}: primary_estimator {protocol.primary_estimator!r} is not among the estimators")
+    return problems
+
+
+def _calibration(file: str, protocol: Protocol) -> list[str]:
+    declared = protocol.calibration
+    assert declared is not None
+    problems = [
+        f"{file}: calibration > replace: {box!r} is no box of the eligibility{nearest(box, protocol.eligibility)}"
+        for box in declared.replace
+        if box not in protocol.eligibility
+    ]
+    if "weighting" not in protocol.estimators:
+        problems.append(
+            f"{file}: calibration: controls are compared by weighting; name `weighting` among the estimators"
+        )
     return problems
 
 

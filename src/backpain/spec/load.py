@@ -11,6 +11,7 @@ from pydantic import Field
 
 from backpain.spec.analysis import Association, Claims, Plan, Protocol, Run, Variable
 from backpain.spec.base import Closed, validate
+from backpain.spec.doubt import Controls
 from backpain.spec.survey import File, Mapping, Period, Pool, Published, Survey
 from backpain.spec.yaml import DeclarationError, merge, nearest, read_yaml
 
@@ -43,7 +44,26 @@ def survey_data(name: str) -> dict[Any, Any]:
         shared = merge(shared, _template(read_yaml(_shared(family)), fields))
     whole = merge(shared, data)
     whole.pop("like", None)
-    return {"name": name, **whole}
+    return {"name": name, **_with_controls(whole)}
+
+
+def _with_controls(data: dict[Any, Any]) -> dict[Any, Any]:
+    """The data with an answer for each negative control of the list that the survey's rows are searched for."""
+    named = data.get("controls")
+    if not isinstance(named, dict) or set(named) != {"list", "file", "column"}:
+        return data
+    codes, answers = {}, {}
+    for name, control in load_controls(named["list"]).all.items():
+        if control.codes is not None:
+            codes[name] = control.codes
+            answers[name] = {"any": named["file"], "where": {named["column"]: name}}
+    return merge({"codes": codes, "variables": answers}, data)
+
+
+def load_controls(name: str) -> Controls:
+    """Load one list of negative controls."""
+    path = folder() / "controls" / f"{name}.yaml"
+    return validate(Controls, read_yaml(path), path)
 
 
 def families_of(name: str) -> list[str]:
@@ -178,13 +198,19 @@ def _shared_mapping(name: str, members: list[Survey]) -> Mapping:
 
 
 def load_variables() -> dict[str, Variable]:
-    """Load `variables.yaml`: every variable an analysis may use."""
+    """Load every variable an analysis may use: those of `variables.yaml`, and negative controls under their own labels."""
     path = folder() / "variables.yaml"
 
     class Variables(Closed):
         variables: dict[str, Variable]
 
-    return validate(Variables, {"variables": read_yaml(path)}, path).variables
+    declared = validate(Variables, {"variables": read_yaml(path)}, path).variables
+    listed = {
+        name: Variable(label=control.label, categories={"absent": "No", "present": "Yes"})
+        for controls in sorted((folder() / "controls").glob("*.yaml"))
+        for name, control in load_controls(controls.stem).all.items()
+    }
+    return {**listed, **declared}
 
 
 def load_protocol(name: str) -> Protocol:
@@ -227,6 +253,11 @@ def multiverse_jobs(name: str) -> int:
     """How many jobs share the specifications of a trial's multiverse; 0 if it declares none."""
     multiverse = load_protocol(name).multiverse
     return 0 if multiverse is None else multiverse.jobs
+
+
+def is_calibrated(name: str) -> bool:
+    """Whether a trial is run on negative controls too."""
+    return load_protocol(name).calibration is not None
 
 
 def load_association(name: str) -> Association:

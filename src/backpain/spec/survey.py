@@ -555,6 +555,14 @@ class Published(Closed):
         return self
 
 
+class ControlsOf(Closed):
+    """A list of negative controls that a survey answers by codes: the list, the file of rows, the column of their codes."""
+
+    list: str
+    file: str
+    column: str
+
+
 class Survey(Closed):
     """One survey (or one family's cycle): everything that is true of it and nothing about how it is analysed."""
 
@@ -577,6 +585,7 @@ class Survey(Closed):
     codes: dict[str, dict[str, list[str]]] = Field(default_factory=dict)
     missing: list[Scalar] = Field(default_factory=list)
     checks: list[Check] = Field(default_factory=list)
+    controls: ControlsOf | None = None
     variables: dict[str, Mapping]
     published: list[Published] = Field(default_factory=list)
     assumptions: list[str] = Field(default_factory=list)

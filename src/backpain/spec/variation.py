@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from itertools import product
-from typing import NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from backpain.spec.analysis import Panels, Plan, Protocol
-from backpain.spec.load import plan_of, plan_with
-from backpain.spec.survey import Survey
+from backpain.spec.doubt import Control
+from backpain.spec.load import load_controls, plan_of, plan_with
+from backpain.spec.survey import Survey, Test
 
 
 class Variation(NamedTuple):
@@ -36,6 +37,43 @@ def specifications(protocol: Protocol) -> list[tuple[dict[str, str], Plan]]:
         overrides = [choices[choice][option] for choice, option in named.items()]
         found.append((named, plan_with(protocol, overrides, f"multiverse > {' x '.join(options)}")))
     return found
+
+
+class Controlled(NamedTuple):
+    """The trial with another outcome: a negative control, or one to compare with."""
+
+    name: str
+    role: Literal["control", "comparison"]
+    control: Control
+    plan: Plan
+
+
+def controlled(protocol: Protocol) -> list[Controlled]:
+    """The trial on each outcome of its list of controls, among those who are free of it; nothing without a list."""
+    declared = protocol.calibration
+    if declared is None:
+        return []
+    listed = load_controls(declared.controls)
+    found = []
+    for name, control in listed.all.items():
+        only = {f"can have {control.label.lower()}": control.only} if control.only else {}
+        over = {
+            "eligibility": {
+                **dict.fromkeys(declared.replace),
+                **{box: _plain(tests) for box, tests in only.items()},
+                f"free of {control.label.lower()}": {name: ["absent"]},
+            },
+            "outcome": {"variable": name, "event": ["present"], "label": control.label},
+        }
+        role: Literal["control", "comparison"] = "control" if name in listed.controls else "comparison"
+        found.append(Controlled(name, role, control, plan_with(protocol, [over], f"calibration > {name}")))
+    return found
+
+
+def _plain(tests: dict[str, Any]) -> dict[str, Any]:
+    return {
+        name: test.model_dump(exclude_none=True) if isinstance(test, Test) else test for name, test in tests.items()
+    }
 
 
 def variations(protocol: Protocol, survey: Survey) -> list[Variation]:

@@ -262,6 +262,8 @@ def conceal(results: Mapping[str, pd.DataFrame], smallest: int) -> dict[str, pd.
     concealed = hide_crude(concealed) if "estimates" in open_ else concealed
     if "diagnostics" in concealed and "flow" in concealed:
         concealed["diagnostics"] = hide_matched(concealed["diagnostics"], concealed["flow"], smallest)
+    if "controls" in concealed:
+        concealed["controls"] = hide_events(concealed["controls"], smallest)
     if "overlap" in concealed and "people" in concealed["overlap"]:
         concealed["overlap"] = merge_bins(concealed["overlap"], smallest)
     return concealed
@@ -291,6 +293,17 @@ def hide_matched(diagnostics: pd.DataFrame, flow: pd.DataFrame, smallest: int) -
     ]
     hit = pd.Series(marks, index=diagnostics.index, dtype=bool)
     return diagnostics.assign(**{name: diagnostics[name].mask(hit) for name in ("value", "people")})
+
+
+def hide_events(controls: pd.DataFrame, smallest: int) -> pd.DataFrame:
+    """Empty small counts of events; no other table prints a control's events, so that nothing gives them away."""
+    for column in ("events_treated", "events_untreated"):
+        few = controls[column].notna() & (controls[column] > 0) & (controls[column] < smallest)
+        hidden = controls.get(f"{column}_hidden", pd.Series("", index=controls.index)).fillna("")
+        controls = controls.assign(
+            **{column: controls[column].mask(few), f"{column}_hidden": hidden.mask(few, "small")}
+        )
+    return controls
 
 
 def merge_bins(overlap: pd.DataFrame, smallest: int) -> pd.DataFrame:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,6 +17,8 @@ from backpain.tables.numbers import sentence, words
 # Which estimator speaks for an analysis that names none, and for a variation without the named one.
 PREFERRED = ("weighting", "standardisation", "logistic", "unadjusted")
 Row = dict[str, Any]
+# Below which p a control shows a difference.
+LEVEL = 0.05
 
 
 def records(frame: pd.DataFrame) -> list[Row]:
@@ -91,7 +94,6 @@ class Section:
         return frame.assign(
             label=frame["variation"].map(self.variation),
             group=frame["arm"].map(self.arm),
-            control=frame["variation"].map(self.is_control),
         )
 
     @cached_property
@@ -164,18 +166,63 @@ class Section:
             "above": int((frame["low"] > 0).sum()),
         }
 
-    def is_control(self, variation: str) -> bool:
-        """Whether a variation is a negative control."""
-        return bool(self.declared.get("variations", {}).get(variation, {}).get("negative_control", False))
+    def doubtful(self, name: str) -> pd.DataFrame:
+        """A table that not every analysis has, such as that of its negative controls; empty where this one has none."""
+        return self.rows(name) if name in self.tables else pd.DataFrame()
+
+    @cached_property
+    def controlled(self) -> pd.DataFrame:
+        """The outcomes that the analysis was run on besides its own, one row each, on the calibrated scale."""
+        frame = self.doubtful("controls")
+        if not len(frame):
+            return frame
+        frame = frame[frame["scale"] == self.declared["calibration"]["ratio"]]
+        # Kinds together, in the order in which they first appear.
+        return frame.sort_values(["role", "kind"], key=lambda names: pd.factorize(names)[0], kind="stable")
 
     @cached_property
     def controls(self) -> Row:
-        """How many negative controls passed their diagnostics, and which of them show a difference all the same."""
-        frame = self.lines("risk-difference")
-        frame = frame[frame["control"] & (frame["gate"] == "passed")]
-        shown = frame[(frame["low"] > 0) | (frame["high"] < 0)]
-        labels = [str(label).removeprefix("Negative control: ") for label in shown["label"]]
-        return {"all": len(frame), "shown": len(shown), "named": ", ".join(labels)}
+        """How many negative controls there are, how many show a difference before and after calibration, and the null."""
+        frame = self.controlled
+        if not len(frame):
+            return {"all": 0}
+        own = frame[frame["role"] == "control"]
+        shown = own[own["p_profile"] < LEVEL]
+        null = self.only(self.rows("calibration").query("without.isna()"), "null distribution")
+        return {
+            "all": len(own),
+            "expected": max(1, round(LEVEL * len(own))),
+            "shown": len(shown),
+            "named": ", ".join(str(label).lower() for label in shown["label"]),
+            "calibrated": int((own["calibrated_p"] < LEVEL).sum()),
+            "comparisons": int((frame["role"] == "comparison").sum()),
+            "mean": math.exp(null["mean"]),
+            "reach": math.exp(1.96 * null["sd"]),
+        }
+
+    @cached_property
+    def calibrated(self) -> Row:
+        """The declared analysis calibrated by its negative controls."""
+        frame = self.rows("calibrated")
+        return self.only(frame[frame["role"] == "answer"], "calibrated estimate")
+
+    @property
+    def e_values(self) -> pd.DataFrame:
+        """The E-values of the declared analysis by its own estimator."""
+        frame = self.doubtful("e_values")
+        return frame if not len(frame) else frame[frame["estimator"] == self.speaking["main"]]
+
+    @property
+    def without_a_panel(self) -> pd.DataFrame:
+        """How far the declared analysis moves when one panel is left out."""
+        frame = self.doubtful("influence")
+        return frame if not len(frame) else frame[frame["estimator"] == self.speaking["main"]]
+
+    @property
+    def supposed(self) -> pd.DataFrame:
+        """What the comparison would be under the extremes that can be supposed of the lost."""
+        frame = self.doubtful("tipping")
+        return frame if not len(frame) else frame[frame["supposed"].notna()]
 
     @property
     def rounded_apart(self) -> bool:

@@ -1,6 +1,7 @@
 """Carries every variation of a trial from missing values to its estimates, and an association through its own."""
 
 from backpain.trials.associating import associate_survey
+from backpain.trials.controls import CONTROLS, PROFILE, run_controls
 from backpain.trials.diagnosing import Diagnosis, diagnose_trial
 from backpain.trials.estimating import POOLING, estimate_trial
 from backpain.trials.missing import CONVERGENCE, convergence, impute_trial, joined
@@ -9,12 +10,14 @@ from backpain.trials.panels import PANELS, panel_estimates
 from backpain.trials.scope import DESCRIPTION, ESTIMATES
 
 __all__ = [
+    "CONTROLS",
     "CONVERGENCE",
     "DESCRIPTION",
     "DRAWS",
     "ESTIMATES",
     "PANELS",
     "POOLING",
+    "PROFILE",
     "SPECIFICATION",
     "Diagnosis",
     "associate_survey",
@@ -25,4 +28,5 @@ __all__ = [
     "impute_trial",
     "joined",
     "panel_estimates",
+    "run_controls",
 ]
