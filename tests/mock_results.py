@@ -7,15 +7,31 @@ variations and a cross-sectional comparison of four groups. The same seed gives 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
 import yaml
 from matplotlib.figure import Figure
 
+from backpain.calibrate import normal_profile
 from backpain.figures import diagnostics, effects, people
 from backpain.figures import evidence as evidence_figure
+from backpain.sensitivity import (
+    Cells,
+    Followed,
+    Prior,
+    SamplingError,
+    UnmeasuredConfounder,
+    bias_analysis,
+    extremes,
+    frontier,
+    tipping_grid,
+)
+from backpain.spec import Protocol
+from backpain.spec.doubt import Calibration
+from backpain.synthesise import calibration
 
 CONFIG = Path(__file__).parents[1] / "config"
 
@@ -108,6 +124,16 @@ def landmark_protocol() -> dict[str, Any]:
             "unadjusted": {"label": "Unadjusted"},
             "new-episode": {"label": "New episode (depression first reported in rounds 2-3)"},
         },
+    }
+
+
+def declared_doubts() -> dict[str, Any]:
+    """What a protocol declares about its controls and its biases, as the models dump it."""
+    belief = {"fixed": None, "uniform": [0.3, 0.6], "trapezoidal": None, "beta": None, "log-normal": None}
+    severity = {"kind": "unmeasured-confounder", "beliefs": {"prevalence_treated": belief}, "because": "Nobody asked."}
+    return {
+        "calibration": {"controls": "meps", "ratio": "risk-ratio", "penalty": "half-normal", "replace": []},
+        "sensitivity": {"seed": 1, "draws": 2000, "biases": {"severity": severity}, "analyses": {}},
     }
 
 
@@ -502,6 +528,69 @@ def trial_tables(survey: str, analysis: str, variations: list[str], shift: float
     }
 
 
+def doubt_tables(survey: str, analysis: str, seed: int) -> dict[str, pd.DataFrame]:
+    """Negative controls, what they make of the answer, and what would have to be wrong: by the real rooms on made-up numbers."""
+    rng = np.random.default_rng(seed)
+    head = {"survey": survey, "analysis": analysis}
+    logs, errors = rng.normal(-0.05, 0.3, 6), rng.uniform(0.2, 0.5, 6)
+    controls = pd.DataFrame(
+        {
+            "control": [f"control_{number}" for number in range(6)],
+            "role": ["control"] * 5 + ["comparison"],
+            "label": [*(f"Harmless condition {number}" for number in range(5)), "Headache"],
+            "kind": ["infection", "skin", "infection", "injury", "injury", "pain elsewhere"],
+            "scale": "risk-ratio",
+            "estimator": "weighting",
+            "estimate": np.exp(logs),
+            "se": errors,
+            "low": np.exp(logs - 2 * errors),
+            "high": np.exp(logs + 2 * errors),
+            "p": 0.5,
+            "people": 4000,
+            "events_treated": [40, 31, 52, 44, 26, 90],
+            "events_untreated": [12, 6, 3, 18, 16, 31],
+            "design_df": 120,
+            "gate": "passed",
+            "reason": None,
+            "because": "Viruses passed on by contact cause it.",
+            "reference": "Nobody 2001, J Made-up Res 1:1",
+            "doubt": [None, "Stress may matter.", *[None] * 4],
+        }
+    ).assign(**head)
+    profiles = [
+        normal_profile(name, float(log), float(error)).assign(role=role)
+        for name, role, log, error in zip(controls["control"], controls["role"], logs, errors, strict=True)
+    ]
+    answer = pd.DataFrame(
+        [{"variation": "main", "estimator": "weighting", "scale": "risk-ratio", "outcome": "back_pain", "estimate": 0.93,
+          "se": 0.12, "low": 0.74, "high": 1.18, **head}]
+    )  # fmt: skip
+    declared = SimpleNamespace(calibration=Calibration(controls="meps"))
+    followed = Followed((0.055, 0.06), (0.05, 0.08), np.diag([4e-5, 9e-5, 2e-5, 5e-5]), 120)
+    risks = list(np.linspace(0, 0.3, 9))
+    biases = bias_analysis(
+        Cells(*(np.array([count], dtype=float) for count in (55, 945, 18, 282))),
+        [UnmeasuredConfounder(Prior("uniform", (0.3, 0.6)), Prior("uniform", (0.2, 0.5)), Prior("fixed", (1.5,)))],
+        {"risk-difference": SamplingError(-0.003, 0.01, 120)},
+        1,
+        2000,
+    )
+    e_values = {"estimator": "weighting", "scale": "risk-ratio", "estimate": 0.93, "low": 0.74, "high": 1.18,
+                "ratio": 0.93, "ratio_bound": 1.0, "e_value": 1.36, "e_value_bound": 1.0, "approximation": None}  # fmt: skip
+    influence = {"estimator": "weighting", "scale": "risk-difference", "estimate": -0.003, "lowest": -0.007, "highest": 0.002,
+                 "panels": 9, "failed": 0, "panel": 21, "without_it": 0.002, "shift": -0.005, "shift_in_errors": -0.57,
+                 "share_of_people": 0.11, "share_of_weight": 0.12, "sides": 2, "intervals_hold_no_effect": 9}  # fmt: skip
+    tipping = [extremes(followed, smallest_effect=-0.02), tipping_grid(followed, risks, risks, smallest_effect=-0.02)]
+    return {
+        **calibration(controls, pd.concat(profiles), answer, cast("Protocol", declared)),
+        "e_values": pd.DataFrame([e_values]).assign(**head),
+        "bias": biases.assign(bias_analysis="Severity not measured", biases="severity", **head),
+        "tipping": pd.concat(tipping, ignore_index=True).assign(**head),
+        "frontier": frontier(followed, risks, smallest_effect=-0.02).assign(**head),
+        "influence": pd.DataFrame([influence]).assign(**head),
+    }
+
+
 def evidence() -> pd.DataFrame:
     """The published studies this project declares."""
     return pd.DataFrame(yaml.safe_load((CONFIG / "evidence.yaml").read_text(encoding="utf-8"))["studies"])
@@ -593,7 +682,7 @@ def public_run() -> tuple[dict[str, pd.DataFrame], dict[str, Any]]:
     """A run on public surveys: a trial with many variations, and four groups side by side."""
     trial, association, panel, cross = "treatment-onset", "four-groups", "meps", "nhanes-2009-2010"
     parts = [
-        trial_tables(panel, trial, public_variations(), 0.0, 13),
+        trial_tables(panel, trial, public_variations(), 0.0, 13) | doubt_tables(panel, trial, 13),
         {"estimates": association_estimates(cross, association), "flow": association_flow(cross, association)},
     ]
     results = {**stacked([*parts, shared_tables(panel), shared_tables(cross)]), "evidence": evidence()}
@@ -604,7 +693,7 @@ def public_run() -> tuple[dict[str, pd.DataFrame], dict[str, Any]]:
         "simulated": False,
         "surveys": {panel: "Medical Expenditure Panel Survey, panels 13-21", cross: "NHANES 2009-2010"},
         "analyses": [{"trial": trial, "surveys": [panel]}, {"association": association, "surveys": [cross]}],
-        "protocols": {trial: landmark_protocol()},
+        "protocols": {trial: {**landmark_protocol(), **declared_doubts()}},
         "associations": {association: four_groups()},
         "verdicts": [
             claim(

@@ -273,7 +273,7 @@ def test_a_helper_that_no_survey_answers_is_refused_before_the_first_job(
 ) -> None:
     from backpain.spec import check_run
 
-    for name in ("surveys", "associations"):
+    for name in ("surveys", "associations", "controls"):
         (tmp_path / name).symlink_to(CONFIG / name)
     for name in ("variables.yaml", "claims.yaml", "demo.yaml"):
         (tmp_path / name).symlink_to(CONFIG / name)

@@ -22,7 +22,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "surveys").mkdir()
     for path in (CONFIG / "surveys").iterdir():
         (tmp_path / "surveys" / path.name).symlink_to(path)
-    (tmp_path / "variables.yaml").symlink_to(CONFIG / "variables.yaml")
+    for name in ("variables.yaml", "controls"):
+        (tmp_path / name).symlink_to(CONFIG / name)
     monkeypatch.setenv("BACKPAIN_CONFIG", str(tmp_path))
     return tmp_path
 

@@ -266,6 +266,20 @@ def test_associations_are_labelled_cross_sectional_and_not_an_effect(public: str
     assert "cross-sectional: groups are described, no effect is estimated" in words_of(public)
 
 
+def test_controls_and_doubts_stand_in_the_page_of_a_trial_that_has_them_and_small_counts_do_not(
+    public: str, demo: str
+) -> None:
+    for heading in ("Negative controls", "How wrong the data would have to be"):
+        assert f">{heading}</h3>" in public
+    assert ">Negative controls</h3>" not in demo
+    told = re.search(r'<table[^>]*id="treatment-onset-meps-controls-table".*?</table>', public, re.S)
+    assert told
+    rows = [re.sub(r"<[^>]+>", " ", row).split() for row in re.findall(r"<tr>.*?</tr>", told[0], re.S)]
+    # Events of 6 and 3 are below the smallest cell, 10.
+    assert sum("fewer" in " ".join(row) or "<" in " ".join(row) or "&lt;" in " ".join(row) for row in rows) >= 2
+    assert not any({"6", "3"} & set(row[3:6]) for row in rows if "Harmless" in row)
+
+
 def test_hidden_counts_never_reach_the_page(public: str) -> None:
     text = words_of(public)
     assert "<10: fewer than 10 people." in text
@@ -284,7 +298,8 @@ def test_a_fact_that_is_missing_stops_the_page(name: str, drawn: dict[str, str])
 
 def test_a_key_the_template_needs_and_cannot_find_stops_the_page(drawn: dict[str, str]) -> None:
     results, facts = mock_results.public_run()
-    protocol = {key: value for key, value in mock_results.landmark_protocol().items() if key != "rationale"}
+    whole = facts["protocols"]["treatment-onset"]
+    protocol = {key: value for key, value in whole.items() if key != "rationale"}
     with pytest.raises(jinja2.UndefinedError, match="rationale"):
         render(results, drawn, {**facts, "protocols": {"treatment-onset": protocol}}, TEMPLATES)
 

@@ -24,11 +24,9 @@ def funnel(controls: pd.DataFrame, contours: pd.DataFrame, answer: pd.DataFrame)
     figure, axes = canvas(4.7, 0.1, 0.97, 0.7)
     points = controls[controls["se"].notna()]
     top = float(contours["se"].max())
-    for low, high, options in (
-        ("calibrated_low", "calibrated_high", {"color": STYLE["band"], "alpha": 1.0}),
-        ("low", "high", {"color": STYLE["faint"], "alpha": 0.55}),
-    ):
-        axes.fill_betweenx(contours["se"], contours[low], contours[high], linewidth=0, zorder=0, **options)
+    for before, colour, alpha in (("calibrated_", STYLE["band"], 1.0), ("", STYLE["faint"], 0.55)):
+        low, high = (contours[before + end] for end in ("low", "high"))
+        axes.fill_betweenx(contours["se"], low, high, linewidth=0, zorder=0, color=colour, alpha=alpha)
     axes.axvline(0, color=STYLE["muted"], linewidth=0.9, zorder=1)
     for role, marker, colour, label in (
         ("control", "o", STYLE["ink"], "negative control"),
@@ -88,9 +86,11 @@ def tipping(grid: pd.DataFrame, edges: pd.DataFrame, like: pd.Series) -> Figure:
         if here.any():
             shade = STYLE[colour]
             axes.contourf(*place, here, [0.5, 1.5], colors=[shade], alpha=1.0 if colour == "band" else 0.28, zorder=0)
-            middle = np.array([place[0][here > 0].mean(), place[1][here > 0].mean()])
+            middle = [float(axis[here > 0].mean()) for axis in place]
             if here.mean() > 0.03:
-                axes.text(*middle, SAID[conclusion], ha="center", va="center", color=STYLE["ink"], fontsize=10)
+                axes.text(
+                    middle[0], middle[1], SAID[conclusion], ha="center", va="center", color=STYLE["ink"], fontsize=10
+                )
     for change, style in (("estimate reaches no effect", "-"), ("estimate reaches the smallest effect", (0, (5, 2)))):
         line = edges[edges["change"] == change].sort_values("lost_treated")
         if len(line) > 1:
