@@ -34,9 +34,10 @@ def regressed(
 def prevalences(survey: Any) -> Work:
     people = frame(survey)
     sample = design.Design.of(people)
+    event, group = people["event"].to_numpy(), people["group"].to_numpy()
 
     def work() -> dict[str, Any]:
-        shares = design.proportions(people["event"], sample, people["group"])
+        shares = design.proportions(event, sample, group)
         low, high = shares.interval("logit")
         return {"estimate": shares.estimate, "se": shares.se, "df": shares.df, "low": low, "high": high}
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from backpain.design.proportions import INTERVALS, effective_people, judged, korn_graubard, t_quantile
 from backpain.design.replicates import Replicated
@@ -159,11 +159,12 @@ def groups_of(by: ArrayLike | None, members: Marks) -> Groups:
     """
     if by is None:
         return np.where(members, 0, -1), ["everyone"]
-    column = by if isinstance(by, pd.Series) else pd.Series(by)
+    column = by if isinstance(by, pd.Series | np.ndarray) else pd.Series(by)
     if len(column) != len(members):
         raise ValueError(f"by: {len(column)} values for {len(members)} people; give one per person")
     if (numbered := _whole_numbers(column, members)) is not None:
         return numbered
+    column = pd.Series(column)
     if isinstance(column.dtype, pd.CategoricalDtype):
         code, names = column.cat.codes.to_numpy().astype(np.intp), list(column.cat.categories)
     else:
@@ -179,9 +180,9 @@ def groups_of(by: ArrayLike | None, members: Marks) -> Groups:
     return code, names
 
 
-def _whole_numbers(column: pd.Series, members: Marks) -> Groups | None:
+def _whole_numbers(column: pd.Series | NDArray[Any], members: Marks) -> Groups | None:
     """The groups of a column of whole numbers that lie close together, which need no table of what was seen."""
-    values = column.to_numpy()
+    values = column if isinstance(column, np.ndarray) else column.to_numpy()
     if values.dtype.kind not in "iu" or not len(values):
         return None
     least = int(values.min())

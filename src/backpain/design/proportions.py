@@ -69,10 +69,10 @@ def beta_interval(p: Many, se: Many, n: Many, df: Many, level: float = 0.95) -> 
 def logit_interval(p: Many, se: Many, n: Many, df: Many, level: float = 0.95) -> Ends:
     """t-interval on the log-odds, turned back into shares; missing where p is 0 or 1."""
     share = np.where(_inside(p), p, math.nan)
-    with np.errstate(invalid="ignore"):
-        centre, reach = np.log(share / (1 - share)), t_quantile(df, level) * se / (share * (1 - share))
+    rest = 1 - share
+    half, reach = np.log(share / rest) / 2, t_quantile(df, level) * se / (2 * share * rest)
     # By tanh, which cannot overflow.
-    return ((1 + np.tanh((centre - reach) / 2)) / 2)[()], ((1 + np.tanh((centre + reach) / 2)) / 2)[()]
+    return ((1 + np.tanh(half - reach)) / 2)[()], ((1 + np.tanh(half + reach)) / 2)[()]
 
 
 INTERVALS: dict[str, Callable[[Many, Many, Many, Many, float], Ends]] = {

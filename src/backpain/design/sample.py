@@ -159,7 +159,7 @@ class Design:
         """PSUs less strata of k domains at once, from (units, k) marks of the units that hold them."""
         first = self.stages[0]
         psus = first.gathered(held.astype(float)) > 0
-        strata = grouped(psus.astype(float), first.unit_stratum, len(first.strata)) > 0
+        strata = first.of_strata(psus.astype(float)) > 0
         return psus.sum(0) - strata.sum(0)
 
     def members(self, domain: ArrayLike | None = None) -> Marks:

@@ -65,13 +65,39 @@ class Stage:
     def gathered(self, totals: Numbers) -> Numbers:
         """(units, k) sums of (finest units, k) totals over the units of this stage."""
         if len(self.unit) == len(self.unit_stratum):  # these are the finest units
-            return totals[self.order]
+            return totals if self._in_order else totals[self.order]
         return grouped(totals, self.unit, len(self.unit_stratum))
 
     @cached_property
     def order(self) -> Codes:
         """(finest units,) the finest units in the order of the units that hold them."""
         return np.argsort(self.unit, kind="stable")
+
+    def of_strata(self, values: Numbers) -> Numbers:
+        """(strata, k) sums of (units, k) values over the units of each stratum."""
+        if self._starts is None:
+            return grouped(values, self.unit_stratum, len(self.strata))
+        return np.asarray(np.add.reduceat(values, self._starts, axis=0))
+
+    @cached_property
+    def _starts(self) -> Codes | None:
+        """Where each stratum's units begin, if they stand together in the strata's order and none is empty."""
+        together = bool((np.diff(self.unit_stratum) >= 0).all()) and bool(self.drawn.all())
+        return np.concatenate([[0], np.cumsum(self.drawn)[:-1]]) if together and len(self.drawn) else None
+
+    @cached_property
+    def _in_order(self) -> bool:
+        return bool((self.order == np.arange(len(self.order))).all())
+
+    @cached_property
+    def _scale(self) -> Numbers:
+        """(strata,) by how much the squared deviations of a stratum's units count."""
+        left = np.where(self.left >= NOTHING_LEFT, self.left, 0.0)
+        return np.asarray(left * self.reach * self.drawn / np.maximum(self.drawn - 1, 1))
+
+    @cached_property
+    def _any_lonely(self) -> bool:
+        return bool(self.lonely.any())
 
     def variance(self, totals: Numbers, policy: str, held: Marks) -> Numbers:
         """What the stage adds to the variance matrix of the column sums of `totals`.
@@ -88,14 +114,12 @@ class Stage:
         held
             (finest units,) whether the unit holds a member of the domain.
         """
-        drawn, lonely = self.drawn, self.lonely
-        sums = self.gathered(totals)
-        centres = grouped(sums, self.unit_stratum, len(drawn)) / np.maximum(drawn, 1)[:, None]
-        if policy == "adjust":
-            centres[lonely] = 0.0
-        scale = np.where(self.left >= NOTHING_LEFT, self.left, 0.0) * self.reach * drawn / np.maximum(drawn - 1, 1)
-        if policy in ("fail", "average") and lonely.any():
-            scale = scale * self._lonely_factor(policy, lonely, held)
+        sums, scale = self.gathered(totals), self._scale
+        centres = self.of_strata(sums) / np.maximum(self.drawn, 1)[:, None]
+        if self._any_lonely and policy == "adjust":
+            centres[self.lonely] = 0.0
+        elif self._any_lonely and policy in ("fail", "average"):
+            scale = scale * self._lonely_factor(policy, self.lonely, held)
         deviation = sums - centres[self.unit_stratum]
         return np.asarray((deviation * scale[self.unit_stratum, None]).T @ deviation)
 

@@ -169,11 +169,13 @@ def inside(values: ArrayLike, members: Marks) -> Numbers:
     ValueError
         If a value is missing inside the domain.
     """
-    column = values if isinstance(values, pd.Series) else pd.Series(values)
+    column = values if isinstance(values, pd.Series | np.ndarray) else pd.Series(values)
     if len(column) != len(members):
         raise ValueError(f"values: {len(column)} for {len(members)} people; give one per person")
-    plain = isinstance(column.dtype, np.dtype) and column.dtype.kind in "iufb"
-    numbers = column.to_numpy().astype(float) if plain else column.to_numpy(dtype=float, na_value=np.nan)
+    if isinstance(column.dtype, np.dtype) and column.dtype.kind in "iufb":
+        numbers = (column if isinstance(column, np.ndarray) else column.to_numpy()).astype(float)
+    else:
+        numbers = pd.Series(column).to_numpy(dtype=float, na_value=np.nan)
     if not members.all():
         numbers = np.where(members, numbers, 0.0)
     if not np.isfinite(numbers).all():
