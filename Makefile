@@ -14,7 +14,7 @@ launch = .venv/bin/python workflow/launch.py
 bench_options = $(if $(SIZES),--sizes "$(SIZES)") $(if $(JOBS),--jobs "$(JOBS)") $(if $(PEERS),--peers "$(PEERS)")
 bench_options += $(if $(RUNS),--runs $(RUNS))
 
-.PHONY: help run public check test bench format lab lock clean
+.PHONY: help run public study check test bench format lab lock clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,6 +27,10 @@ run: ## Run the workflow on the simulated surveys of config/demo.yaml (RUN=name 
 
 public: ## Run the workflow on the real public surveys of config/public.yaml
 	@$(MAKE) --no-print-directory run RUN=public
+
+study: ## Run the simulation study of the estimators: results/studies/estimators/study.html
+	$(set_up) run
+	@$(launch) --run demo $(ARGS) -- study
 
 check: ## Check the declarations of a run without running it (RUN=name)
 	$(set_up) run

@@ -20,6 +20,7 @@ include: "workflow/rules/simulate.smk" if RUN.simulated else "workflow/rules/acq
 include: "workflow/rules/prepare.smk"
 include: "workflow/rules/analyse.smk"
 include: "workflow/rules/present.smk"
+include: "workflow/rules/study.smk"
 
 
 rule all:

@@ -39,7 +39,7 @@ class Part:
 
 # Where R and statsmodels loop over replicates: minutes a call beyond 30,000 people, gigabytes of weights.
 LOOPS = "500 refits in a loop take ten minutes or more a call"
-HOURS = "mice takes five minutes at 6,000 people, and in proportion beyond"
+HOURS = "mice takes two minutes a call at 6,000 people, and in proportion beyond"
 NONE_OFFERED = "does not offer treatment effects, nor its replicates' coefficients to make them from; see `refits`"
 NO_IMPUTATION = "does not offer multiple imputation"
 
@@ -71,7 +71,7 @@ DOES: dict[tuple[str, str], Part | str] = {
     ),
     ("imputation", "svy"): NO_IMPUTATION,
     ("imputation", "statsmodels"): "its chained equations know predictive mean matching only, so the models differ",
-    ("imputation", "R"): Part("mice, svyglm, pool.scalar", 6_000, HOURS, 2_000, 0),
+    ("imputation", "R"): Part("mice, svyglm, pool.scalar", 6_000, HOURS),
     ("pooling", OURS): Part("pool", 6_000, "it does not depend on the people"),
     ("pooling", "svy"): NO_IMPUTATION,
     ("pooling", "statsmodels"): "pools its own chained equations only",

@@ -13,6 +13,7 @@ from backpain.spec import (
     load_controls,
     load_protocol,
     load_run,
+    load_study,
     load_survey,
     load_variables,
     members_of,
@@ -43,6 +44,8 @@ def declared(
     claims: bool = False,
     controls: bool = False,
     effect: bool = False,
+    study: str | None = None,
+    place: int | None = None,
     everything: bool = False,
 ) -> str:
     """The fingerprint of what a job uses of the declarations.
@@ -62,6 +65,8 @@ def declared(
         if effect:
             declared_ = load_protocol(protocol)
             used["effect"] = [declared_.smallest_effect, declared_.primary_estimator]
+    if study is not None:
+        used["study"] = _study(study, place, part)
     if association is not None:
         used["association"] = _plain(load_association(association), {"question", "limits", "assumptions"})
     if part in ("variables", "words") or everything:
@@ -93,6 +98,17 @@ def _survey(name: str, part: str | None) -> Any:
     if part == "words":
         return {"title": survey.title, "waves": _plain(survey.waves, set())}
     return _plain(survey, WORDS)
+
+
+def _study(name: str, place: int | None, part: str | None) -> Any:
+    """Of one scenario's repetitions, of its `truth`, or of the whole study."""
+    study = load_study(name)
+    if place is None:
+        return _plain(study, set())
+    scenario = _plain(study.scenario(list(study.scenarios)[place]), set())
+    if part == "truth":
+        return [scenario, study.seed, study.truth_people]
+    return [scenario, study.seed, study.chunk, study.estimators]
 
 
 def _origin(file: BaseModel) -> Any:

@@ -9,6 +9,7 @@ from backpain.spec import (
     check_run,
     imputing_jobs,
     is_calibrated,
+    load_study,
     members_of,
     multiverse_jobs,
     workers_of,

@@ -15,5 +15,6 @@
 
 from backpain.report.headline import headline
 from backpain.report.page import render
+from backpain.report.study import render_study
 
-__all__ = ["headline", "render"]
+__all__ = ["headline", "render", "render_study"]

@@ -24,12 +24,14 @@ from backpain.spec.load import (
     load_controls,
     load_protocol,
     load_run,
+    load_study,
     load_survey,
     load_variables,
     multiverse_jobs,
     plan_of,
     workers_of,
 )
+from backpain.spec.study import Scenario, Study
 from backpain.spec.survey import (
     Check,
     Condition,
@@ -68,7 +70,9 @@ __all__ = [
     "Range",
     "Rule",
     "Run",
+    "Scenario",
     "Source",
+    "Study",
     "Survey",
     "Test",
     "Variable",
@@ -85,6 +89,7 @@ __all__ = [
     "load_controls",
     "load_protocol",
     "load_run",
+    "load_study",
     "load_survey",
     "load_variables",
     "members_of",

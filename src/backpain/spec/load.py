@@ -12,6 +12,7 @@ from pydantic import Field
 from backpain.spec.analysis import Association, Claims, Plan, Protocol, Run, Variable
 from backpain.spec.base import Closed, validate
 from backpain.spec.doubt import Controls
+from backpain.spec.study import Study
 from backpain.spec.survey import File, Mapping, Period, Pool, Published, Survey
 from backpain.spec.yaml import DeclarationError, merge, nearest, read_yaml
 
@@ -270,6 +271,15 @@ def load_run(name: str) -> Run:
     """Load one run."""
     path = folder() / f"{name}.yaml"
     return validate(Run, {"run": name, **read_yaml(path)}, path)
+
+
+def load_study(name: str) -> Study:
+    """Load one simulation study; one that is `like` another changes what it names, and its scenarios are its own."""
+    path = folder() / "studies" / f"{name}.yaml"
+    data = read_yaml(path)
+    if (other := data.pop("like", None)) is not None:
+        data = {**read_yaml(folder() / "studies" / f"{other}.yaml"), **data}
+    return validate(Study, {"name": name, **data}, path)
 
 
 def load_claims() -> Claims:
