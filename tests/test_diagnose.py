@@ -20,11 +20,13 @@ from backpain.diagnose import (
     balance,
     diagnostics,
     effective_sample_size,
+    equipoise,
     gate,
     loss,
     missingness,
     overlap,
     overlap_share,
+    product_balance,
     standardised_difference,
     table_one,
     weight_summary,
@@ -263,6 +265,30 @@ def test_a_share_reached_up_to_rounding_is_reached() -> None:
 
 SCORES = np.array([0.2, 0.4, 0.6, 0.8, 0.1, 0.3, 0.5, 0.7])
 IN_ARMS = np.array([True] * 4 + [False] * 4)
+
+
+def test_equipoise_is_the_share_that_is_about_as_likely_treated_as_anybody() -> None:
+    # Half are treated, so the preference score is the propensity: 0.5 and 0.65 lie within 0.3 to 0.7, 0.2 and 0.9 do not.
+    score, treated = [0.5, 0.9, 0.2, 0.65], [True, True, False, False]
+    assert equipoise(score, treated, [1.0, 3.0, 2.0, 2.0]) == pytest.approx(0.25)
+    # Three in four are treated: a propensity of 0.75 is a preference of one half, and 0.5 one of a quarter.
+    assert equipoise([0.75, 0.75, 0.75, 0.5], [True, True, True, False], [1.0] * 4) == 0.0
+    assert equipoise([0.75, 0.75, 0.75, 0.75], [True, True, True, False], [1.0] * 4) == 1.0
+
+
+def test_products_show_what_single_confounders_do_not() -> None:
+    # The signs of a and b agree among the treated and differ among the untreated; each alone is the same in both arms.
+    a, b = np.array([1.0, -1.0, 1.0, -1.0] * 25), np.array([1.0, -1.0, -1.0, 1.0] * 25)
+    treated = np.array([True, True, False, False] * 25)
+    people = pd.DataFrame({"treated": treated, "a": a, "b": b + 0.5})
+    ones = np.ones(100)
+    assert balance(people, ["a", "b"], ones, ones)["smd"].abs().max() == pytest.approx(0, abs=1e-12)
+    found = product_balance(people, ["a", "b"], ones, ones)
+    assert found.index.tolist() == ["b x a"]
+    assert np.isinf(found["b x a"]) or found["b x a"] > 1
+    sexes = people.assign(sex=pd.Categorical(np.where(a > 0, "male", "female")))
+    names = product_balance(sexes, ["a", "sex"], ones, ones).index
+    assert set(names) == {"sex male x a", "sex female x a"}
 
 
 def test_the_overlap_share_is_that_of_the_worse_arm() -> None:

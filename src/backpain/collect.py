@@ -12,7 +12,7 @@ from backpain.harmonise import unexplained
 from backpain.spec import load_claims, load_run
 from backpain.synthesise import HETEROGENEITY, TABLES, claims, thresholds
 from backpain.tables.conceal import conceal
-from backpain.trials import PANELS
+from backpain.trials import PANELS, SUBGROUPS
 
 SCOPE = ["survey", "analysis", "variation"]
 # The tables of a run without a trial, which has nothing to put into them.
@@ -24,6 +24,7 @@ WITHOUT_TRIALS = {
     "missingness": [*SCOPE, "variable", "arm", "missing", "people"],
     "detectable": [*SCOPE, "risk_untreated", "se", "detectable_difference", "power"],
     "panels": PANELS,
+    "subgroups": SUBGROUPS,
     "heterogeneity": HETEROGENEITY,
     **TABLES,
 }

@@ -117,6 +117,27 @@ rule panels:
         "../scripts/panels.py"
 
 
+rule subgroups:
+    """The declared analysis in each level of each declared subgroup, and how far its arms overlap there."""
+    input:
+        participants="<results>/trials/{protocol}/{survey}.parquet",
+        skeleton="<results>/trials/{protocol}/{survey}.skeleton.parquet",
+        code=code("trials"),
+        lock=LOCK,
+    output:
+        subgroups="<results>/trials/{protocol}/{survey}.subgroups.csv",
+    log:
+        "<results>/logs/subgroups/{protocol}/{survey}.log",
+    conda:
+        "../../environment.yml"
+    params:
+        declaration=lambda wildcards: declared(
+            protocol=wildcards.protocol, survey=wildcards.survey, part="design"
+        ),
+    script:
+        "../scripts/subgroups.py"
+
+
 rule controls:
     """The trial on outcomes that nothing should change, and the declared analysis calibrated by them."""
     input:

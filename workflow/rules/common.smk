@@ -36,6 +36,7 @@ TABLES = [
     "detectable",
     "panels",
     "heterogeneity",
+    "subgroups",
     "e_values",
     "bias",
     "tipping",

@@ -136,3 +136,35 @@ def balance(
         balance_row(c, stage, treated, weight, stages["before"]) for c in columns for stage, weight in stages.items()
     ]
     return pd.DataFrame(rows, columns=BALANCE)
+
+
+def product_balance(
+    participants: pd.DataFrame,
+    confounders: Sequence[str],
+    before: ArrayLike,
+    after: ArrayLike,
+    kinds: Mapping[str, str] | None = None,
+) -> pd.Series:
+    """Standardised differences, after weighting, of the products of every two confounders.
+
+    Each column is taken from its mean before weighting, so that a product tells what its two columns do not. Arguments and
+    errors as in `balance`.
+
+    Returns
+    -------
+    By the name of the pair, such as "age x sex female"; without products of levels of one variable, and of columns that
+    have one value.
+    """
+    treated = treated_marks(participants)
+    weights = [usable_weight(one, len(treated), name) for one, name in ((before, "before"), (after, "after"))]
+    columns = [column for name in confounders for column in columns_of(participants, name, kinds)]
+    centred = [column.values - mean_and_variance(column.values, weights[0])[0] for column in columns]
+    found = {
+        f"{one.variable} {one.level} x {other.variable} {other.level}".replace(
+            "  ", " "
+        ).strip(): standardised_difference(centred[i] * centred[j], treated, weights[1], weights[0])
+        for i, one in enumerate(columns)
+        for j, other in enumerate(columns[:i])
+        if one.variable != other.variable
+    }
+    return pd.Series(found, dtype=float)

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from backpain.figures.curve import curves
 from backpain.figures.doubts import funnel, tipping
-from backpain.figures.forests import by_estimator, by_panel, forest, scaled, told, whisker
+from backpain.figures.forests import by_estimator, by_panel, by_subgroup, forest, scaled, told, whisker
 from backpain.figures.style import SLIM, STYLE, canvas, require, rows_axis, styled, write
 from backpain.tables.conceal import conceal
 from backpain.tables.numbers import (
@@ -125,6 +125,8 @@ def draw(results: Mapping[str, pd.DataFrame], facts: Mapping[str, Any]) -> dict[
         drawn[f"{name}.estimators"] = by_estimator(section.by_estimator, truth)
         if len(section.panels):
             drawn[f"{name}.panels"] = by_panel(section.panels, section.between, section.main)
+        if len(section.subgroups):
+            drawn[f"{name}.subgroups"] = by_subgroup(section.subgroups, section.main)
         if len(section.controlled):
             answer = pd.DataFrame([section.calibrated])
             drawn[f"{name}.controls"] = funnel(section.controlled, section.rows("contours"), answer)

@@ -18,6 +18,8 @@ from backpain.tables.numbers import (
     failed,
     gate_words,
     is_missing,
+    p_value,
+    percent,
     shown,
     with_interval,
 )
@@ -187,6 +189,48 @@ def by_estimator(frame: pd.DataFrame, truth: float | None = None) -> Figure:
     if truth is not None:
         truth_line(axes, PER * truth)
     axes.set_ylim(len(lines) - 0.4, -1.4)
+    axes.set_xlabel(AXIS)
+    return figure
+
+
+@styled
+def by_subgroup(groups: pd.DataFrame, pooled: Mapping[Any, Any]) -> Figure:
+    """The risk difference of each subgroup per 1,000 people, how many are treated there, and whether levels differ.
+
+    groups: rows of subgroups.csv on the scale of differences, with `heading` and `label`, variable and level in words.
+    pooled: the risk-difference row of the declared analysis.
+    """
+    require(groups, ["heading", "label", "share_treated", "p_alike", *ENDS], "subgroups")
+    lines = scaled(groups)
+    whole = {name: PER * float(pooled[name]) for name in ENDS}
+    rows = len(lines) + 1.35 * groups["heading"].nunique() + 1
+    figure, axes = canvas(0.3 * rows + 1.1, 0.5, 0.73)
+    rows_axis(axes, int(np.ceil(rows)), 0)
+    axes.set_xlim(*span(pd.concat([lines, pd.DataFrame([whole])])))
+    for x, text, side in ((0.485, "Treated", "right"), (0.745, "Difference (95% interval)", "left")):
+        write(axes, x, -0.9, text, color=STYLE["muted"], fontsize=10, ha=side)
+    write(axes, 0.004, 0, "Everyone", fontweight="bold")
+    whisker(axes, 0, whole, STYLE["treated"], square=True)
+    write(axes, 0.745, 0, told(whole, "risk-difference"), fontweight="bold")
+    row = 1.35
+    for heading, members in lines.groupby("heading", sort=False):
+        alike = members["p_alike"].iloc[0]
+        note = "" if is_missing(alike) else f"  (alike: p = {p_value(alike)})"
+        write(axes, 0.004, row, f"{heading}{note}", color=STYLE["muted"], fontweight="bold")
+        for line in members.to_dict("records"):
+            row += 1
+            write(axes, 0.016, row, line["label"])
+            write(
+                axes,
+                0.485,
+                row,
+                "" if is_missing(line["share_treated"]) else percent(line["share_treated"]),
+                ha="right",
+            )
+            whisker(axes, row, line, STYLE["treated"])
+            write(axes, 0.745, row, "no estimate" if is_missing(line["estimate"]) else told(line, "risk-difference"))
+        row += 1.35
+    axes.set_ylim(row - 0.6, -1.4)
     axes.set_xlabel(AXIS)
     return figure
 

@@ -333,6 +333,8 @@ class Protocol(Plan):
     table_one: list[str] = Field(default_factory=list)
     variations: dict[str, dict[str, Any]] = Field(default_factory=dict)
     series: Series = Series()
+    # Who the effect may differ between: a category (null), or a number cut at these points.
+    subgroups: dict[str, list[float] | None] = Field(default_factory=dict)
     multiverse: Multiverse | None = None
     calibration: Calibration | None = None
     sensitivity: Sensitivity | None = None

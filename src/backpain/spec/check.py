@@ -174,10 +174,28 @@ def _trial(protocol: Protocol, survey: Survey, variables: dict[str, Variable]) -
         problems += _plan(file, f"multiverse > {' x '.join(options.values())}", plan, survey, variables)
     for name, _, _, plan in controlled(protocol):
         problems += _plan(file, f"calibration > {name}", plan, survey, variables)
+    problems += _subgroups(file, protocol, variables)
     if protocol.calibration is not None:
         problems += _calibration(file, protocol)
     if protocol.primary_estimator not in protocol.estimators:
         problems.append(f"{file}: primary_estimator {protocol.primary_estimator!r} is not among the estimators")
+    return problems
+
+
+def _subgroups(file: str, protocol: Protocol, variables: dict[str, Variable]) -> list[str]:
+    problems = []
+    for name, cuts in protocol.subgroups.items():
+        place = f"{file}: subgroups > {name}"
+        if name not in protocol.assignment.names:
+            problems.append(
+                f"{place}: is no confounder of the trial{nearest(name, protocol.assignment.names)}; subgroups are of what is "
+                "known before treatment"
+            )
+        elif name in variables and (variables[name].kind == "number") != (cuts is not None):
+            wanted = "cut points, such as [45, 65]" if variables[name].kind == "number" else "null: it is a category"
+            problems.append(f"{place}: needs {wanted}")
+        elif cuts is not None and (not cuts or sorted(set(cuts)) != list(cuts)):
+            problems.append(f"{place}: cut points must ascend, each once")
     return problems
 
 

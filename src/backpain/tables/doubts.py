@@ -21,6 +21,29 @@ def _interval(row: Any, scale: str, names: tuple[str, str, str] = ("estimate", "
     return "" if numbers.is_missing(found["estimate"]) else numbers.with_interval(found, scale)
 
 
+def subgroups(frame: pd.DataFrame, identity: str) -> Markup:
+    """How far the arms overlap in each subgroup. frame: rows of subgroups.csv with `heading` and `label`."""
+    columns = [
+        Column("label", "Level", plain, False, "11rem"),
+        Column("share", "Share of everyone", numbers.percent, True),
+        Column("share_treated", "Treated", numbers.percent, True),
+        Column("lowest_propensity", "Lowest propensity", numbers.ratio, True),
+        Column("highest_propensity", "Highest propensity", numbers.ratio, True),
+        Column("least_overlap", "Overlap", numbers.percent, True),
+        Column("effective_people_treated", "Effective people, treated", numbers.count, True),
+        Column("effective_people_untreated", "Effective people, untreated", numbers.count, True),
+        Column("reason", "Why no estimate", plain, False, "11rem"),
+    ]
+    return table(
+        frame,
+        columns,
+        identity=identity,
+        group="heading",
+        caption="Positivity in each subgroup, by models of its own. Effective people: what the weighted arm is worth in people of "
+        "equal weight. Overlap: as in the gate.",
+    )
+
+
 def controls(frame: pd.DataFrame, smallest: int, identity: str) -> Markup:
     """Every negative control and comparison. frame: rows of controls.csv on one scale."""
     groups = {"control": "Negative controls: ", "comparison": "To compare: "}

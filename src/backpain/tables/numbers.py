@@ -173,6 +173,9 @@ FURTHER_CHECKS = {
     "percentile_99_weight_over_mean_{}": "99th percentile of the weights of the {}, over their mean",
     "lost_share_{}": "share of the {} who were lost",
     "matched_share_without_record_{}": "of the {} without a record at follow-up, share found there by a match",
+    "largest_smd_of_products": "largest standardised difference of a product of two confounders, after adjustment",
+    "share_of_products_above_limit": "share of such products beyond the limit of the gate",
+    "equipoise": "share of an arm with a preference score of 0.3 to 0.7, the smaller of the two",
     "p_treatment_by_confounders": "p of all products of treatment and confounders in a model of the outcome",
 }
 

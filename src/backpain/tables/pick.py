@@ -166,6 +166,27 @@ class Section:
             "above": int((frame["low"] > 0).sum()),
         }
 
+    @cached_property
+    def subgroups(self) -> pd.DataFrame:
+        """The risk difference of each declared subgroup, with its variable and level in words."""
+        frame = self.doubtful("subgroups")
+        if not len(frame):
+            return frame
+        frame = frame[frame["scale"] == "risk-difference"].reset_index(drop=True)
+        known = self.facts["variables"]
+        levels = [
+            (known.get(row["variable"], {}).get("categories") or {}).get(row["level"], row["level"])
+            for row in frame.to_dict("records")
+        ]
+        headings = [str(known.get(name, {}).get("label", words(name))) for name in frame["variable"]]
+        return frame.assign(heading=headings, label=[sentence(str(level)) for level in levels])
+
+    @property
+    def differing(self) -> list[str]:
+        """The subgroups' variables between whose levels the effect differs by more than chance."""
+        frame = self.subgroups
+        return list(dict.fromkeys(frame.loc[frame["p_alike"] < LEVEL, "heading"]))
+
     def doubtful(self, name: str) -> pd.DataFrame:
         """A table that not every analysis has, such as that of its negative controls; empty where this one has none."""
         return self.rows(name) if name in self.tables else pd.DataFrame()

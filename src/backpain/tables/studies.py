@@ -2,12 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import pandas as pd
 from markupsafe import Markup
 
 from backpain.tables import numbers
 from backpain.tables.html import Column, plain, table
 from backpain.tables.numbers import sentence, words
+
+
+def scenarios(changes: Mapping[str, Mapping[str, Any]]) -> Markup:
+    """What each scenario changes. changes: by scenario, as declared."""
+    lines = [
+        {
+            "scenario": sentence(name),
+            "told": ", ".join(f"{words(key.replace('_', ' '))} {value:g}" for key, value in changed.items())
+            or "nothing",
+        }
+        for name, changed in changes.items()
+    ]
+    return table(
+        pd.DataFrame(lines),
+        [Column("scenario", "Scenario", plain, False, "14rem"), Column("told", "Changes", plain)],
+        identity="scenarios",
+        caption="Scenarios, and what each changes in the first. Effects are log-odds.",
+    )
 
 
 def verdicts(frame: pd.DataFrame) -> Markup:

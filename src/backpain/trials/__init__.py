@@ -8,6 +8,7 @@ from backpain.trials.missing import CONVERGENCE, convergence, impute_trial, join
 from backpain.trials.multiverse import DRAWS, SPECIFICATION, explore
 from backpain.trials.panels import PANELS, panel_estimates
 from backpain.trials.scope import DESCRIPTION, ESTIMATES
+from backpain.trials.subgroups import SUBGROUPS, subgroup_estimates
 
 __all__ = [
     "CONTROLS",
@@ -19,6 +20,7 @@ __all__ = [
     "POOLING",
     "PROFILE",
     "SPECIFICATION",
+    "SUBGROUPS",
     "Diagnosis",
     "associate_survey",
     "convergence",
@@ -29,4 +31,5 @@ __all__ = [
     "joined",
     "panel_estimates",
     "run_controls",
+    "subgroup_estimates",
 ]

@@ -9,7 +9,17 @@ import pandas as pd
 
 from backpain.cohort import skeleton_of
 from backpain.design import Sampling
-from backpain.diagnose import balance, checks, diagnostics, gate, missingness, overlap, table_one
+from backpain.diagnose import (
+    balance,
+    checks,
+    diagnostics,
+    equipoise,
+    gate,
+    missingness,
+    overlap,
+    product_balance,
+    table_one,
+)
 from backpain.nuisance import Nuisance, fit_nuisance
 from backpain.regression import INTERCEPT, survey_regression
 from backpain.sampling import sampled
@@ -73,6 +83,7 @@ def diagnose_trial(
             if len(handled.sets) == 1 and plan.assignment.confounders and looks[0] is not None:
                 sample = sampled(handled.sets[0], survey, skeleton_of(skeleton, plan, survey))
                 told.append(products(handled.sets[0], plan, looks[0].nuisance, sample))
+                told.append(finer(handled.sets[0], plan, looks[0].nuisance))
             parts["diagnostics"] = pd.concat(told, ignore_index=True)
         for kind, frame in parts.items():
             found[kind].append(headed(frame, survey, protocol, name))
@@ -108,6 +119,19 @@ def products(people: pd.DataFrame, plan: Plan, nuisance: Nuisance, design: Sampl
         # Too few degrees of freedom, or a level that nobody followed has: there is no test.
         value = np.nan
     return checks({"p_treatment_by_confounders": value}, {})
+
+
+def finer(people: pd.DataFrame, plan: Plan, nuisance: Nuisance) -> pd.DataFrame:
+    """How alike the arms are in the products of confounders, and how many might be in either arm; to inform."""
+    weight = people["weight"].to_numpy(dtype=float)
+    found = product_balance(people, plan.assignment.names, weight, nuisance.analysis_weight).abs()
+    limit = plan.gate.largest_smd
+    values = {
+        "largest_smd_of_products": float(found.max()) if len(found) else np.nan,
+        "share_of_products_above_limit": float((found > limit).mean()) if len(found) else np.nan,
+        "equipoise": equipoise(nuisance.propensity, people["treated"], weight),
+    }
+    return checks(values, {})
 
 
 @dataclass(frozen=True)
