@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-# At the end: one of the benchmarks is called coverage, as a package is.
 sys.path.append(str(Path(__file__).resolve().parent.parent / "benchmarks"))
 
 import json

@@ -63,7 +63,7 @@ def test_the_embedded_default_goes_from_nothing_to_a_report(finished: Path) -> N
 
 @demo
 def test_the_planted_effect_is_inside_the_interval_of_every_estimator(finished: Path) -> None:
-    # The seed is declared and fixed; benchmarks/coverage.py shows how often this holds over many.
+    # The seed is declared and fixed; `make study` shows how often intervals hold the truth.
     results = finished / "results" / "demo"
     truth = pd.read_csv(results / "truth.csv").query("scale == 'risk-difference'")["truth"].iloc[0]
     found = pd.read_csv(results / "estimates.csv").query(

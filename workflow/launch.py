@@ -184,6 +184,7 @@ def environment() -> dict[str, str]:
         "MPLBACKEND": "Agg",
         # Jobs run side by side; threads inside small matrix products only make them wait for one another.
         "OPENBLAS_NUM_THREADS": "1",
+        "OMP_NUM_THREADS": "1",
         # The package, for jobs in an environment of their own (conda) too.
         "PYTHONPATH": str(ROOT / "src"),
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]),

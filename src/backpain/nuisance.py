@@ -8,8 +8,9 @@ what that adds to or takes from the influence function of an estimate (Lunceford
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -112,6 +113,8 @@ class Nuisance:
     propensity_model: Logistic
     retention_model: Logistic | None
     loss_declared: bool
+    # What one estimator has worked out and the next may use again.
+    kept: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def reason(self) -> str:

@@ -15,6 +15,7 @@ from backpain.design import Design, Replicated, Sampling, replicated
 from backpain.estimate.by_arm import doubly_robust, standardisation_by_arm
 from backpain.estimate.each import EACH
 from backpain.estimate.estimators import Found, arms_of, conditional, standardisation, unadjusted, weighting
+from backpain.estimate.learned import doubly_robust_learned, targeted_learned
 from backpain.estimate.replicates import REPLICATED, Refits
 from backpain.estimate.rows import Group, Quantity, Source, contrasts_of, failed_rows, needed_to_treat, risks_of, table
 from backpain.estimate.targeted import targeted
@@ -37,6 +38,8 @@ ESTIMATORS: dict[str, Estimator] = {
     "overlap-weighting": overlap_weighting,
     "entropy-balancing": entropy_balancing,
     "targeted": targeted,
+    "doubly-robust-learned": doubly_robust_learned,
+    "targeted-learned": targeted_learned,
 }
 # The same under replicates, every model fitted again in each.
 REFITTED: dict[str, Callable[[Refits], Numbers]] = {**REPLICATED, **EACH}
@@ -70,6 +73,10 @@ class Sample:
         """The design's variance of what an estimator found, or why there is none."""
         if isinstance(self.design, Design):
             return self.design.covariance(self.whole(found.influence)), ""
+        if name not in REFITTED:
+            return np.empty(
+                (0, 0)
+            ), "replicates: its models are learned, and are not learned anew in each; linearise instead"
         values = REFITTED[name](refits) if refits is not None else np.empty((0, len(found.value)))
         lost = np.asarray(~np.isfinite(values).all(axis=1))
         if lost.any() and refits is not None:

@@ -169,6 +169,8 @@ Estimator = Literal[
     "standardisation-by-arm",
     "doubly-robust",
     "targeted",
+    "doubly-robust-learned",
+    "targeted-learned",
     "logistic",
 ]
 
@@ -261,6 +263,9 @@ class Multiverse(Closed):
         other = [name for name in self.estimators if name in ("overlap-weighting", "logistic", "unadjusted")]
         if other:
             raise ValueError(f"estimators: {', '.join(other)} estimate something else; a multiverse has one estimand")
+        slow = [name for name in self.estimators if name.endswith("-learned")]
+        if slow:
+            raise ValueError(f"estimators: {', '.join(slow)} cannot be learned anew in every bootstrap draw")
         return self
 
 
