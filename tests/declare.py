@@ -61,7 +61,7 @@ PROTOCOL: dict[str, Any] = {
     "rationale": "none",
     "time_zero": "the first interview",
     "time_zero_month": 0,
-    "windows": {"Treatment": [-12, 0]},
+    "windows": {"Treatment": [-12, 0], "Outcome": [0, 12]},
     "eligibility": {
         "asked": {"age": {"minimum": 20, "maximum": 69}},
         "no back pain": {"back_pain": ["absent"]},

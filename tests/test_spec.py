@@ -251,3 +251,22 @@ def test_the_smallest_effect_that_matters_is_one_number_in_the_trial_and_in_its_
     monkeypatch.setenv("BACKPAIN_CONFIG", str(tmp_path))
     with pytest.raises(DeclarationError, match=r"smallest_effect 0.03 is 0.02 in protocols/treatment-initiation.yaml"):
         check_run("demo")
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"follow_up": {"waves": 0}}, "greater than or equal to 1"),
+        ({"windows": {"New back pain": [6, 24]}}, "begins before time zero"),
+        ({"windows": {"New back pain": [0, 12]}}, "none lies after time zero"),
+        ({"windows": {"New back pain": [24, 12]}}, "ends before it begins"),
+    ],
+)
+def test_follow_up_before_time_zero_is_refused(change: dict[str, Any], said: str) -> None:
+    from backpain.spec.analysis import Protocol
+
+    plain = load_protocol("treatment-landmark").model_dump(by_alias=True, exclude_none=True)
+    for key, value in change.items():
+        plain[key] = {**plain[key], **value}
+    with pytest.raises(ValueError, match=said):
+        Protocol.model_validate(plain)

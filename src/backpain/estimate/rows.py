@@ -92,6 +92,10 @@ BACK: dict[str, Callable[[float], float]] = {
 }
 
 
+# Why a number has no interval, or a ratio no number.
+EDGE = "nobody or everybody of an arm had the event, so there is no standard error"
+
+
 class Quantity(NamedTuple):
     """One risk or contrast on its working scale: the log-odds of a risk, a difference, the log of a ratio.
 
@@ -116,10 +120,10 @@ class Quantity(NamedTuple):
         freedom = source.df if df is None else df
         if not math.isfinite(self.value):
             known = {"estimate": self.estimate} if self.scale == "risk" and not math.isnan(self.value) else {}
-            return source.row(self.group, self.scale, **known)
+            return {**source.row(self.group, self.scale, **known), "reason": source.reason or EDGE}
         estimate = self.estimate
         if not math.isfinite(self.se):
-            return source.row(self.group, self.scale, estimate=estimate)
+            return {**source.row(self.group, self.scale, estimate=estimate), "reason": source.reason or EDGE}
         reach = float(t_quantile(freedom, source.level)) * self.se
         low, high = (BACK[self.scale](end) for end in (self.value - reach, self.value + reach))
         if self.scale == "risk":

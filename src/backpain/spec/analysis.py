@@ -144,7 +144,7 @@ class Assignment(Closed):
 class FollowUp(Closed):
     """How long people are followed, who counts as followed, and what is done about those lost."""
 
-    waves: int = 1
+    waves: int = Field(1, ge=1)
     seen_by: list[str] | None = None
     lost: Literal["weighted", "complete"] = "weighted"
     length: str
@@ -346,6 +346,25 @@ class Protocol(Plan):
     assumptions: list[str] = Field(default_factory=list)
     limits: list[str] = Field(default_factory=list)
     smallest_effect: float
+
+    @model_validator(mode="after")
+    def _follow_up_comes_after_time_zero(self) -> Protocol:
+        zero = self.time_zero_month
+        across = [name for name, (begin, end) in self.windows.items() if begin < zero < end]
+        if across:
+            raise ValueError(
+                f"windows > {', '.join(across)}: begins before time zero (month {zero:g}) and ends after it; what is measured "
+                "there would be baseline and follow-up at once: divide it, or move time zero"
+            )
+        backwards = [name for name, (begin, end) in self.windows.items() if end < begin]
+        if backwards:
+            raise ValueError(f"windows > {', '.join(backwards)}: ends before it begins")
+        if not any(end > zero for _, end in self.windows.values()):
+            raise ValueError(
+                f"windows: none lies after time zero (month {zero:g}), so follow-up would come before it; declare when the "
+                "outcome is measured"
+            )
+        return self
 
     def estimators_of(self, variation: str) -> list[Estimator]:
         """The estimators of a variation that adjusts for something."""
