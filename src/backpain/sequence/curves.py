@@ -59,8 +59,9 @@ def curves_of(fits: list[Fitted], weight: Numbers, influence: bool = True) -> Cu
             if influence:
                 _add_own(own[:, part], reached * share, trials.person[block.trials])
                 for place, fit in enumerate(fits):
-                    part_gain = gain if place == 0 else np.zeros_like(gain)
-                    slope[place][part] += _slope(fit, block, arm, hazards[place], part_gain, gain, reached, share)
+                    # Only the event's own hazard brings the event.
+                    brings = gain if place == 0 else None
+                    slope[place][part] += _slope(fit, block, arm, hazards[place], brings, gain, reached, share)
     risk /= total
     if influence:
         mass = np.zeros(people)
@@ -102,10 +103,19 @@ def _incidence(hazards: list[Numbers]) -> tuple[Numbers, Numbers]:
         # ASSUME: within a period death comes before the event.
         stay = stay * (1.0 - hazards[1])
         chance = event * (1.0 - hazards[1])
-    free = np.cumprod(stay, axis=0)
-    gain = chance.copy()
-    gain[1:] *= free[:-1]
-    return gain, np.cumsum(gain, axis=0)
+    gain, reached = chance.copy(), chance.copy()
+    for k in range(1, len(gain)):
+        stay[k] *= stay[k - 1]
+        gain[k] *= stay[k - 1]
+        np.add(reached[k - 1], gain[k], out=reached[k])
+    return gain, reached
+
+
+def _summed_along(values: Numbers) -> Numbers:
+    """(k, person-trials) sums over the times up to each, in place: faster than cumsum along the first axis."""
+    for k in range(1, len(values)):
+        values[k] += values[k - 1]
+    return values
 
 
 def _slope(
@@ -113,7 +123,7 @@ def _slope(
     block: Block,
     arm: int,
     hazard: Numbers,
-    own_gain: Numbers,
+    own_gain: Numbers | None,
     gain: Numbers,
     reached: Numbers,
     share: Numbers,
@@ -124,13 +134,18 @@ def _slope(
     what is gained from l to k.
     """
     z, times = fit.pooled.covariates[block.trials], fit.pooled.times[arm]
-    before = hazard * (reached - gain) + own_gain
-    # (k, person-trials): summed over l up to k.
-    along = np.cumsum(before, axis=0)
-    along -= reached * np.cumsum(hazard, axis=0)
-    along *= share
+    before = reached - gain
+    before *= hazard
+    if own_gain is not None:
+        before += own_gain
     # (k, l): summed over person-trials, for l up to k.
-    by_time = np.tril((before @ share)[None, :] - (reached * share) @ hazard.T)
+    weighted = reached * share
+    by_time = np.tril((before @ share)[None, :] - weighted @ hazard.T)
+    # (k, person-trials): summed over l up to k.
+    weighted *= _summed_along(hazard.copy())
+    along = _summed_along(before)
+    along *= share
+    along -= weighted
     return np.hstack([along @ z, by_time @ times])
 
 

@@ -120,7 +120,7 @@ class Trials:
         """(person-trials,) whether the last row has the competing event."""
         return self.periods.death[self.start + self.length - 1]
 
-    @property
+    @cached_property
     def person(self) -> Whole:
         """(person-trials,) whose."""
         return self.periods.person[self.start]

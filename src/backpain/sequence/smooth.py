@@ -47,7 +47,7 @@ def smooth(values: NDArray[np.int32], name: str, form: str) -> Smooth:
     values
         (rows,) whole numbers.
     form
-        A polynomial's name; `categories`, an indicator of each number but the first; or a restricted cubic spline with 4
+        A polynomial's name, of a lower degree where there are too few times; `categories`, an indicator of each number but the first; or a restricted cubic spline with 4
         knots where Harrell puts them.
 
     Raises
@@ -58,7 +58,8 @@ def smooth(values: NDArray[np.int32], name: str, form: str) -> Smooth:
     first, last = int(values.min()), int(values.max())
     whole = np.arange(first, last + 1)
     if form in POWERS:
-        powers = range(1, POWERS[form] + 1)
+        # Two times carry a straight line, three a parabola.
+        powers = range(1, min(POWERS[form], len(np.unique(values)) - 1) + 1)
         names = [name if power == 1 else f"{name}^{power}" for power in powers]
         return Smooth(
             names, np.column_stack([np.zeros((len(whole), 0)), *(whole.astype(float) ** p for p in powers)]), first

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from backpain.regression import Logistic, Term, coding_of, logistic
@@ -153,24 +154,19 @@ def _fitted(periods: Periods, declared: SequentialTrials, weight: Numbers) -> tu
     sides: list[tuple[bool, Sequence[Term]]] = [(False, everybody)]
     if declared.stabilised:
         sides.append((True, declared.fixed))
-    models = []
+    groups = []
     if declared.weighs_deviation:
         for stratum in (False, True):
+            mask = periods.prior == stratum
             # Where all do the same, they do it with probability 1.
-            among = np.flatnonzero(periods.prior == stratum).astype(np.int32)
-            if _differs(periods.treated[among]) and _needed(periods, declared, stratum):
-                models += [
-                    _model("deviation", above, among, periods, terms, declared, periods.treated, weight, stratum)
-                    for above, terms in sides
-                ]
+            if _differs(periods.treated[mask]) and _needed(periods, declared, stratum):
+                groups.append(_Among.of("deviation", mask, periods.treated, periods, weight, stratum))
     if declared.weighs_loss:
         # Who has had the event or died is no longer at risk of being lost, nor is anybody after the study's end.
-        risk = ~periods.event & ~periods.death & (periods.period < periods.period.max())
-        among = np.flatnonzero(risk | periods.lost).astype(np.int32)
-        if _differs(periods.lost[among]):
-            stay = ~periods.lost
-            models += [_model("loss", above, among, periods, terms, declared, stay, weight) for above, terms in sides]
-    return tuple(models)
+        mask = periods.lost | (~periods.event & ~periods.death & (periods.period < periods.period.max()))
+        if _differs(periods.lost[mask]):
+            groups.append(_Among.of("loss", mask, ~periods.lost, periods, weight))
+    return tuple(group.model(above, terms, periods, declared) for group in groups for above, terms in sides)
 
 
 def _differs(marks: Marks) -> bool:
@@ -181,27 +177,40 @@ def _needed(periods: Periods, declared: SequentialTrials, stratum: bool) -> bool
     return declared.strategy == "sustained" or bool((periods.eligible & (periods.prior == stratum)).any())
 
 
-def _model(
-    what: str,
-    above: bool,
-    among: Whole,
-    periods: Periods,
-    terms: Sequence[Term],
-    declared: SequentialTrials,
-    outcome: Marks,
-    weight: Numbers,
-    stratum: bool | None = None,
-) -> Model:
-    frame = periods.covariates.iloc[among] if len(among) < len(periods.person) else periods.covariates
-    coding = coding_of(frame, list(terms))
-    time = smooth(periods.period[among], "period", declared.calendar)
-    parts, names = [coding.matrix(frame), time.at(periods.period[among])], [*coding.columns, *time.names]
-    # ASSUME: treatment changes who is lost; in numerators only where the strategy keeps it as it was at time zero.
-    if what == "loss" and (not above or (declared.strategy == "sustained" and not declared.grace)):
-        parts.append(periods.treated[among].astype(float)[:, None])
-        names.append(declared.treatment)
-    fit = logistic(np.column_stack(parts), outcome[among].astype(float), weight[among], names)
-    return Model(what, above, among, _usable(fit, what, above, stratum), stratum)
+@dataclass(frozen=True)
+class _Among:
+    """The person-periods of a numerator and a denominator, and what both know of them."""
+
+    what: str
+    rows: Whole
+    covariates: pd.DataFrame
+    outcome: Numbers
+    weight: Numbers
+    stratum: bool | None = None
+
+    @classmethod
+    def of(
+        cls, what: str, mask: Marks, outcome: Marks, periods: Periods, weight: Numbers, stratum: bool | None = None
+    ) -> _Among:
+        """Take the person-periods of a mask."""
+        rows = np.flatnonzero(mask).astype(np.int32)
+        covariates = periods.covariates if mask.all() else periods.covariates.iloc[rows]
+        return cls(what, rows, covariates, outcome[rows].astype(float), weight[rows], stratum)
+
+    def model(self, above: bool, terms: Sequence[Term], periods: Periods, declared: SequentialTrials) -> Model:
+        """Fit one of the two."""
+        coding = coding_of(self.covariates, list(terms))
+        period = periods.period[self.rows]
+        time = smooth(period, "period", declared.calendar)
+        parts, names = [coding.matrix(self.covariates), time.at(period)], [*coding.columns, *time.names]
+        # ASSUME: treatment changes who is lost; in numerators only where the strategy keeps it as it was at time zero.
+        if self.what == "loss" and (not above or (declared.strategy == "sustained" and not declared.grace)):
+            parts.append(periods.treated[self.rows].astype(float)[:, None])
+            names.append(declared.treatment)
+        # Column by column in memory, which the regression walks through faster.
+        matrix = np.concatenate([part.T for part in parts]).T
+        fit = logistic(matrix, self.outcome, self.weight, names)
+        return Model(self.what, above, self.rows, _usable(fit, self.what, above, self.stratum), self.stratum)
 
 
 def _usable(fit: Logistic, what: str, above: bool, stratum: bool | None) -> Logistic:
