@@ -69,8 +69,8 @@ def _times(trials: Trials, declared: SequentialTrials, product: str) -> tuple[Nu
     """(arms, longest, f) columns of follow-up time, of treatment, and of their product; and their names."""
     times = np.arange(trials.longest, dtype=np.int32)
     # A spline's knots stand where the rows are.
-    seen = np.repeat(times, _going(trials))
-    base, by = smooth(seen, "follow_up", declared.follow_up), smooth(seen, "follow_up", product)
+    often = _going(trials)
+    base, by = (smooth(times, "follow_up", form, often) for form in (declared.follow_up, product))
     names = [*base.names, "treated", *(f"treated x {name}" for name in by.names)]
     made = []
     for arm in (0.0, 1.0):
