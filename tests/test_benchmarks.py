@@ -174,7 +174,8 @@ def test_a_package_that_uses_more_than_one_thread_is_told() -> None:
 
 
 def test_the_peers_lock_pins_all_that_is_wanted_with_hashes() -> None:
-    wanted = re.findall(r"^([a-z]+)", (ROOT / environment.WANTED).read_text(encoding="utf-8"), flags=re.MULTILINE)
-    pins = re.split(r"\n(?=\S)", (ROOT / environment.LOCK).read_text(encoding="utf-8"))
-    assert {pin.split("==")[0] for pin in pins} >= set(wanted)
-    assert all(re.search(r"--hash=sha256:[0-9a-f]{64}", pin) for pin in pins)
+    for peers in (environment.SURVEYS, environment.SEQUENCE):
+        wanted = re.findall(r"^([a-z]+)", (ROOT / peers.wanted).read_text(encoding="utf-8"), flags=re.MULTILINE)
+        pins = re.split(r"\n(?=\S)", (ROOT / peers.lock).read_text(encoding="utf-8"))
+        assert {pin.split("==")[0] for pin in pins} >= set(wanted)
+        assert all(re.search(r"--hash=sha256:[0-9a-f]{64}", pin) for pin in pins)
