@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from backpain import design, sequence
+from backpain.sequence.curves import curves_of
+from backpain.sequence.hazard import fit_pooled
 from backpain.sequence.influence import row_weights
 from backpain.sequence.periods import Periods
-from backpain.sequence.solve import Frame, Solved, solve
-from backpain.sequence.weights import from_time_zero
+from backpain.sequence.solve import Frame
+from backpain.sequence.weights import Weights, fit_weights, from_time_zero
 
 PACKAGES = ("backpain", "numpy", "pandas")
 Work = Callable[[], dict[str, Any]]
@@ -49,38 +50,36 @@ def initiation(survey: Any) -> Work:
 
 
 def sustained_like_peer(survey: Any) -> Work:
-    """For agreement alone: pyseqtarget does not weight the time zero of a person's first trial, so here neither."""
+    """For agreement alone, with two things as pyseqtarget has them.
+
+    It neither weights the time zero of a person's first trial, though it does those of later ones, nor fits the models
+    of treatment to people's first periods.
+    """
     panel, asked = frame(survey), declared("sustained")
 
     def work() -> dict[str, Any]:
         periods = Periods.of(panel, asked)
         whole = Frame.of(periods, asked)
-        weight = np.ones(periods.people)
-        found = unweighted_first(whole, solve(whole, weight))
-        return {"estimate": found.event.coefficients, "risk": found.value()[: 2 * whole.trials.longest]}
+        later = (periods.first != np.arange(len(periods.first))).astype(float)
+        weights = fit_weights(periods, asked, later)
+        made = row_weights(weights, whole.trials, asked).weight * first_time_zero(whole, weights)
+        nobody = np.zeros(len(whole.trials.start), dtype=bool)
+        event = fit_pooled(whole.pooled(whole.trials.event, nobody, made), "event")
+        return {"estimate": event.coefficients, "risk": curves_of([event], np.ones(periods.people)).risk.ravel()}
 
     return work
 
 
-def unweighted_first(whole: Frame, found: Solved) -> Solved:
-    """The pooled regression with weights that leave out the factor of each person's first time zero."""
-    from backpain.sequence.hazard import fit_pooled
-
-    trials, periods = whole.trials, whole.periods
-    path = found.weights.never
+def first_time_zero(whole: Frame, weights: Weights) -> np.ndarray:
+    """(rows,) what takes the factor of time zero out of the weights of each person's first trial."""
+    trials, periods, path = whole.trials, whole.periods, weights.never
     assert path is not None
     begun = np.flatnonzero(periods.eligible)
     first = begun[np.append(True, periods.person[begun][1:] != periods.person[begun][:-1])]
-    factor = path[trials.start] - from_time_zero(path, trials.start, periods, whole.declared)
-    factor = np.where(np.isin(trials.start, first), np.exp(-factor), 1.0)
-    made = row_weights(found.weights, trials, whole.declared).weight
-    place = 0
-    for block in trials.blocks:
-        for n in block.going[:-1]:
-            made[place : place + n] *= factor[block.trials.start : block.trials.start + int(n)]
-            place += int(n)
-    nobody = np.zeros(len(trials.start), dtype=bool)
-    return replace(found, event=fit_pooled(whole.pooled(trials.event, nobody, made), "event"))
+    log = path[trials.start] - from_time_zero(path, trials.start, periods, whole.declared)
+    factor = np.where(np.isin(trials.start, first), np.exp(-log), 1.0)
+    parts = [factor[block.trials][: int(n)] for block in trials.blocks for n in block.going[:-1]]
+    return np.concatenate(parts)
 
 
 def frame(survey: Any) -> pd.DataFrame:

@@ -23,7 +23,9 @@ class SequentialTrials:
         Columns of the person-periods: whose, when (whole numbers without gaps), whether treated in the period (0 or
         1), whether the outcome came in it, whether a trial may begin in it.
     prior
-        The column with the treatment in the period before; None takes it from the row before.
+        The column with the treatment in the period before; None takes it from the row before. Then a person's first
+        period, before which nothing is known, does not inform the models of treatment, unless its own treatment has to
+        be weighted (`time_zero: weighted`): that takes everybody as untreated before.
     lost
         The column of who was lost after the period, and nothing is known of later; None: nobody was. Then
         whoever has no more rows was followed to the end of the study.

@@ -178,7 +178,6 @@ def _mark(values: pd.Series, name: str) -> Marks:
 
 def _before(treated: Marks, person: Whole) -> Marks:
     """(rows,) the treatment in the row before of the same person; none before the first."""
-    # ASSUME: whoever comes into view was not treated before; declare `prior` where that is known otherwise.
     same = np.append(False, person[1:] == person[:-1])
     return np.append(False, treated[:-1]) & same
 

@@ -49,8 +49,8 @@ def smooth(values: NDArray[np.int32], name: str, form: str, often: NDArray[np.in
     often
         (rows,) how often each stands for itself; None: once.
     form
-        A polynomial's name, of a lower degree where there are too few times; `categories`, an indicator of each number but the first; or a restricted cubic spline with 4
-        knots where Harrell puts them.
+        A polynomial's name, of a lower degree where there are too few times; `categories`, an indicator of each number
+        but the first; or a restricted cubic spline with 4 knots where Harrell puts them.
 
     Raises
     ------

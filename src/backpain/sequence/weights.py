@@ -156,8 +156,12 @@ def _fitted(periods: Periods, declared: SequentialTrials, weight: Numbers) -> tu
         sides.append((True, declared.fixed))
     groups = []
     if declared.weighs_deviation:
+        # ASSUME: whoever comes into view was not treated before, if time zero is weighted; else nobody has to know.
+        known = np.ones(len(periods.person), dtype=bool)
+        if declared.prior is None and declared.time_zero == "adjusted":
+            known = periods.first != np.arange(len(periods.first))
         for stratum in (False, True):
-            mask = periods.prior == stratum
+            mask = (periods.prior == stratum) & known
             # Where all do the same, they do it with probability 1.
             if _differs(periods.treated[mask]) and _needed(periods, declared, stratum):
                 groups.append(_Among.of("deviation", mask, periods.treated, periods, weight, stratum))

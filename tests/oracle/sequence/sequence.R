@@ -66,10 +66,11 @@ chance <- function(w, what, denominator, numerator, among, outcome) {
 }
 at_risk <- which(periods$event == 0 & periods$death == 0 & periods$period < max(periods$period))
 weights_of <- function(w, data, kind) {
+  # Nothing is known from before the first period, so it does not say how treatment is begun.
   full <- y ~ sex + age + low + period + I(period^2)
   some <- y ~ sex + age + period + I(period^2)
   stay <- 1 - periods$lost
-  untreated <- chance(w, "d", full, some, which(periods$prior == 0), periods$treated)
+  untreated <- chance(w, "d", full, some, which(periods$prior == 0 & same), periods$treated)
   treated <- chance(w, "d", full, some, which(periods$prior == 1), periods$treated)
   deviation <- untreated$ratio * treated$ratio
   below <- untreated$below * treated$below
