@@ -131,21 +131,22 @@ class _Walk:
         arms = 2 if self.declared.grace else 1
         # By arm (grace only): scores by the period of the row, by that of time zero, and of those who began late.
         at, zero, late = (np.zeros((arms, rows.stop - rows.start, k)) for _ in range(3))
+        fixed = np.zeros_like(own) if cut is not None else None
         for odds, score in score_rows(self.fitted, block, weight):
             n = len(score)
             own[:n] += score
             if not self.weights.models:
                 continue
-            if cut is not None and made is not None:
+            if cut is not None and made is not None and fixed is not None:
                 part = slice(int(block.offset[odds.k]), int(block.offset[odds.k]) + n)
                 for place, bound in enumerate(bounds):
                     mine = cut[part] & (made[part] == bound.value)
                     self.cut_scores[place] += score[mine].sum(0)
+                fixed[:n][cut[part]] += score[cut[part]]
                 score[cut[part]] = 0.0
             start = trials.start[odds.among] - rows.start
             for arm, mine in enumerate(_by_arm(trials.arm[odds.among], arms)):
                 at[arm][start[mine] + odds.k] += score[mine]
-                zero[arm][start[mine]] += score[mine]
             if self.weights.late is not None and odds.k >= self.declared.grace:
                 begun = trials.late[odds.among]
                 late[1][start[begun] + self.declared.grace] += score[begun]
@@ -153,6 +154,9 @@ class _Walk:
         low, high = int(person.min()), int(person.max()) + 1
         self.score[low:high] += grouped(own, (person - low).astype(np.intp), high - low)
         if self.weights.models:
+            start, free = trials.start[block.trials] - rows.start, own if fixed is None else own - fixed
+            for arm, mine in enumerate(_by_arm(trials.arm[block.trials], arms)):
+                zero[arm][start[mine]] = free[mine]
             self._drifts(rows, at, zero, late)
 
     def _drifts(self, rows: slice, at: Numbers, zero: Numbers, late: Numbers) -> None:
@@ -160,9 +164,11 @@ class _Walk:
         last = self.trials.periods.last[rows] - rows.start
         prior = self.trials.periods.prior[rows]
         for arm in range(len(at)):
-            after, begun = remaining(at[arm], last), remaining(zero[arm], last)
-            lost = (after - at[arm]) - (begun - zero[arm])
-            treated = after - begun + (zero[arm] if self.declared.time_zero == "weighted" else 0.0)
+            since = at[arm] - zero[arm]
+            treated = remaining(since, last)
+            lost = treated - since
+            if self.declared.time_zero == "weighted":
+                treated = treated + zero[arm]
             if self.declared.strategy == "initiation":
                 treated = zero[arm]
             if len(at) == 2 and arm == 1:

@@ -180,6 +180,8 @@ def solve(frame: Frame, weight: Numbers, before: Solved | None = None) -> Solved
     if frame.ratio_times is not None:
         pooled = frame.pooled(trials.event, trials.death, rows, constant=True)
         start = before.ratio.coefficients if before is not None and before.ratio is not None else None
+        # The model with the product is near.
+        start = event.coefficients[: len(pooled.names)] if start is None else start
         ratio = fit_pooled(pooled, declared.event, start)
     return Solved(frame, weight, weights, made, event, death, ratio)
 
