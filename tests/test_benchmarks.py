@@ -71,6 +71,19 @@ def test_the_peers_at_hand_give_our_numbers(tmp_path: Path) -> None:
         assert row["first"] or f"| {row['job']} | 1,500 | {row['peer']} | {row['missing']} |" in text
 
 
+@pytest.mark.slow
+def test_trials_in_sequence_are_timed_and_give_the_numbers_of_their_peer(tmp_path: Path) -> None:
+    peers = "glum,statsmodels" if environment.made(environment.SEQUENCE) else "none"
+    words = ["--sizes", "2000", "--periods", "6", "--runs", "1", "--peers", peers, "--folder", str(tmp_path)]
+    done = subprocess.run(
+        [sys.executable, "benchmarks/sequence.py", *words], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    text = (tmp_path / "sequence.md").read_text(encoding="utf-8")
+    assert text.count("| backpain |") == 2
+    assert text.count("pyseqtarget") == (0 if peers == "none" else 4)
+
+
 def test_every_package_does_each_job_or_has_a_reason() -> None:
     for job in plan.JOBS:
         for peer in [plan.OURS, "svy", "statsmodels", "R"]:

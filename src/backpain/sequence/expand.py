@@ -141,8 +141,9 @@ class Trials:
         length = self.length[order]
         at = np.repeat(order.astype(np.int32), length)
         # How far each row is from the first of its person-trial.
-        begin = np.cumsum(length, dtype=np.int64) - length
-        follow_up = (np.arange(len(at)) - np.repeat(begin, length)).astype(np.int32)
+        whole = np.int32 if len(at) < 2**31 else np.int64
+        begin = (np.cumsum(length, dtype=np.int64) - length).astype(whole)
+        follow_up = (np.arange(len(at), dtype=whole) - np.repeat(begin, length)).astype(np.int32)
         row = self.start[at] + follow_up
         made = {
             "person": self.periods.person[row],
@@ -158,15 +159,19 @@ class Trials:
             made["weight"] = weight[self._listed(at, follow_up)]
         return pd.DataFrame(made, copy=False)
 
-    def _listed(self, at: Whole, follow_up: Whole) -> NDArray[np.int64]:
+    def _listed(self, at: Whole, follow_up: Whole) -> NDArray[np.integer]:
         """Where a row stands among the blocks' rows, time by time."""
-        found = np.empty(len(at), dtype=np.int64)
-        before = 0
-        for block in self.blocks:
-            inside = np.flatnonzero((at >= block.trials.start) & (at < block.trials.stop))
-            found[inside] = before + block.offset[follow_up[inside]] + at[inside] - block.trials.start
-            before += int(block.offset[-1])
-        return found
+        sizes = np.array([block.offset[-1] for block in self.blocks])
+        firsts = np.array([block.trials.start for block in self.blocks])
+        table = np.zeros((len(sizes), self.longest), dtype=np.int64)
+        for place, block in enumerate(self.blocks):
+            table[place, : len(block.offset) - 1] = block.offset[:-1]
+        table += (np.cumsum(sizes) - sizes - firsts)[:, None]
+        table = table.astype(np.int32 if self.rows < 2**31 else np.int64)
+        of = np.repeat(
+            np.arange(len(sizes), dtype=np.int32), [block.trials.stop - block.trials.start for block in self.blocks]
+        )
+        return table[of[at], follow_up] + at
 
 
 def expand(frame: pd.DataFrame, declared: SequentialTrials, people: ArrayLike | None = None) -> pd.DataFrame:

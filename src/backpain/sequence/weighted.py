@@ -38,8 +38,9 @@ def weighted_rows(
     periods = Periods.of(frame, declared, people)
     trials = Trials.of(periods, declared)
     weight = np.ones(periods.people) if survey is None else np.asarray(survey, dtype=float)
-    weights = fit_weights(periods, declared, weight[periods.person])
-    return trials.expanded(row_weights(weights, trials, declared).weight)
+    # The models are let go before the rows are made.
+    made = row_weights(fit_weights(periods, declared, weight[periods.person]), trials, declared).weight
+    return trials.expanded(made)
 
 
 __all__ = ["weighted_rows"]
