@@ -70,6 +70,19 @@ def test_the_peers_at_hand_give_our_numbers(tmp_path: Path) -> None:
         assert row["first"] or f"| {row['job']} | 1,500 | {row['peer']} | {row['missing']} |" in text
 
 
+@pytest.mark.slow
+def test_trials_in_sequence_are_timed_and_give_the_numbers_of_their_peer(tmp_path: Path) -> None:
+    peers = "glum,statsmodels" if environment.made(environment.SEQUENCE) else "none"
+    words = ["--sizes", "2000", "--periods", "6", "--runs", "1", "--peers", peers, "--folder", str(tmp_path)]
+    done = subprocess.run(
+        [sys.executable, "benchmarks/sequence.py", *words], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    text = (tmp_path / "sequence.md").read_text(encoding="utf-8")
+    assert text.count("| backpain |") == 2
+    assert text.count("pyseqtarget") == (0 if peers == "none" else 4)
+
+
 def test_every_package_does_each_job_or_has_a_reason() -> None:
     for job in plan.JOBS:
         for peer in [plan.OURS, "svy", "statsmodels", "R"]:
@@ -173,7 +186,8 @@ def test_a_package_that_uses_more_than_one_thread_is_told() -> None:
 
 
 def test_the_peers_lock_pins_all_that_is_wanted_with_hashes() -> None:
-    wanted = re.findall(r"^([a-z]+)", (ROOT / environment.WANTED).read_text(encoding="utf-8"), flags=re.MULTILINE)
-    pins = re.split(r"\n(?=\S)", (ROOT / environment.LOCK).read_text(encoding="utf-8"))
-    assert {pin.split("==")[0] for pin in pins} >= set(wanted)
-    assert all(re.search(r"--hash=sha256:[0-9a-f]{64}", pin) for pin in pins)
+    for peers in (environment.SURVEYS, environment.SEQUENCE):
+        wanted = re.findall(r"^([a-z]+)", (ROOT / peers.wanted).read_text(encoding="utf-8"), flags=re.MULTILINE)
+        pins = re.split(r"\n(?=\S)", (ROOT / peers.lock).read_text(encoding="utf-8"))
+        assert {pin.split("==")[0] for pin in pins} >= set(wanted)
+        assert all(re.search(r"--hash=sha256:[0-9a-f]{64}", pin) for pin in pins)

@@ -11,38 +11,70 @@ import os
 import shutil
 import subprocess
 import sys
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-WANTED, LOCK = "benchmarks/peers/requirements.in", "benchmarks/peers/requirements.lock"
-FOLDER = ROOT / ".venvs/peers"
-PYTHON = FOLDER / "bin/python"
-STAMP = FOLDER / "made-from"
 
 
-def made() -> bool:
+@dataclass(frozen=True)
+class Peers:
+    """An environment of peers: the stem of its files in benchmarks/peers, and its folder in .venvs."""
+
+    stem: str
+    folder: str
+
+    @property
+    def wanted(self) -> str:
+        return f"benchmarks/peers/{self.stem}.in"
+
+    @property
+    def lock(self) -> str:
+        return f"benchmarks/peers/{self.stem}.lock"
+
+    @property
+    def python(self) -> Path:
+        return ROOT / ".venvs" / self.folder / "bin/python"
+
+    @property
+    def stamp(self) -> Path:
+        return ROOT / ".venvs" / self.folder / "made-from"
+
+    @property
+    def digest(self) -> str:
+        return hashlib.sha256((ROOT / self.lock).read_bytes()).hexdigest()
+
+
+SURVEYS, SEQUENCE = Peers("requirements", "peers"), Peers("sequence", "peers-sequence")
+
+
+def made(peers: Peers = SURVEYS) -> bool:
     """Whether the environment holds what the lock says now."""
-    return STAMP.is_file() and PYTHON.is_file() and STAMP.read_text(encoding="utf-8") == _digest()
+    if not (peers.stamp.is_file() and peers.python.is_file()):
+        return False
+    return peers.stamp.read_text(encoding="utf-8") == peers.digest
 
 
-def make() -> None:
+def make(peers: Peers = SURVEYS) -> None:
     """Make it anew, unless it is as the lock says."""
-    if made():
+    if made(peers):
         return
     print("bench: making the environment of the peers", flush=True)
-    shutil.rmtree(FOLDER, ignore_errors=True)
-    _uv("venv", "--quiet", "--no-project", "--python", sys.executable, str(FOLDER))
-    _uv(
-        "pip", "install", "--quiet", "--require-hashes", "--compile-bytecode", "--python", str(PYTHON), "-r", LOCK
-    )  # fmt: skip
-    STAMP.write_text(_digest(), encoding="utf-8")
+    folder = ROOT / ".venvs" / peers.folder
+    shutil.rmtree(folder, ignore_errors=True)
+    _uv("venv", "--quiet", "--no-project", "--python", sys.executable, str(folder))
+    asked = ["--quiet", "--require-hashes", "--compile-bytecode", "--python", str(peers.python), "-r", peers.lock]
+    _uv("pip", "install", *asked)
+    peers.stamp.write_text(peers.digest, encoding="utf-8")
 
 
 def lock() -> None:
     """Resolve the peers anew: hashes for every system, no addresses."""
     shape = ["--universal", "--generate-hashes", "--no-annotate", "--no-header", "--no-emit-index-url", "--upgrade"]
-    _uv("pip", "compile", *shape, "--quiet", "--python-version", "3.11", "--output-file", LOCK, WANTED)
+    for peers in (SURVEYS, SEQUENCE):
+        words = ["--quiet", "--python-version", "3.11", "--output-file", peers.lock, peers.wanted]
+        _uv("pip", "compile", *shape, *words)
 
 
 @cache
@@ -59,10 +91,6 @@ def _uv(*words: str) -> None:
     """The uv of this environment, on no other Python than those named."""
     environment = {"UV_HTTP_TIMEOUT": "120", "UV_PYTHON_DOWNLOADS": "never"} | os.environ
     subprocess.run([Path(sys.executable).parent / "uv", *words], cwd=ROOT, env=environment, check=True)
-
-
-def _digest() -> str:
-    return hashlib.sha256((ROOT / LOCK).read_bytes()).hexdigest()
 
 
 if __name__ == "__main__":

@@ -16,6 +16,8 @@ JOBS = {
 }
 OURS = "backpain"
 PEERS = ["svy", "statsmodels", "R", "R tuned"]
+# The peer of benchmarks/sequence.py, which has a world and an environment of its own.
+SEQUENCE = "pyseqtarget"
 
 
 @dataclass(frozen=True)

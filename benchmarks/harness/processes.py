@@ -48,11 +48,11 @@ class Process:
     unavailable: str = ""
 
     @classmethod
-    def start(cls, peer: str, job: str, folder: Path) -> Process:
-        """Start it, without waiting for it."""
+    def start(cls, peer: str, job: str, folder: Path, ours: str = "ours.py") -> Process:
+        """Start it, without waiting for it; `ours` is the file with our side."""
         words = tempfile.TemporaryFile("w+")  # noqa: SIM115 - open as long as the process
         running = subprocess.Popen(
-            command(peer, job, folder),
+            command(peer, job, folder, ours),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=words,
@@ -94,15 +94,16 @@ class Process:
         raise Broken(self.words.read()[-600:].strip() or f"it ended with code {self.running.returncode}")
 
 
-def command(peer: str, job: str, folder: Path) -> list[str]:
+def command(peer: str, job: str, folder: Path, ours: str = "ours.py") -> list[str]:
     """The words that start a package."""
     named = job + plan.NAMED.get(peer, "")
     if peer.startswith("R"):
         return [environment.r() or "Rscript", str(BENCHMARKS / "peers/worker.R"), str(folder), named]
     if peer == plan.OURS:
-        return [sys.executable, str(HERE / "worker.py"), str(BENCHMARKS / "ours.py"), str(folder), named]
+        return [sys.executable, str(HERE / "worker.py"), str(BENCHMARKS / ours), str(folder), named]
     module = BENCHMARKS / f"peers/{peer}_peer.py"
-    return [str(environment.PYTHON), str(HERE / "worker.py"), str(module), str(folder), named]
+    python = environment.SEQUENCE.python if peer == plan.SEQUENCE else environment.SURVEYS.python
+    return [str(python), str(HERE / "worker.py"), str(module), str(folder), named]
 
 
 def rounds(wanted: dict[str, int]) -> Sequence[str]:
