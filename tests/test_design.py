@@ -283,7 +283,7 @@ def test_nobody_with_the_event_still_has_an_upper_limit() -> None:
 def test_no_degree_of_freedom_gives_no_interval() -> None:
     assert np.isnan(korn_graubard(0.2, 0.03, 500, df=0)).all()
     assert presentation(0.2, 0.03, 500, df=0).rule == "suppress"
-    few = pd.DataFrame({"stratum": [1, 1], "psu": [1, 1], "weight": [1.0, 1.0]})
+    few = pd.DataFrame({"stratum": [1, 2], "psu": [1, 1], "weight": [1.0, 1.0]})
     assert np.isnan(mean([0.0, 1.0], Design.of(few)).low)
 
 

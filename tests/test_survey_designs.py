@@ -361,3 +361,11 @@ def test_a_group_of_nobody_and_a_missing_group_are_refused(pairs: pd.DataFrame) 
     with pytest.raises(ValueError, match="region: missing for"):
         proportions(pairs["event"], Design.of(pairs), gap)
     assert proportions(pairs["event"], Design.of(pairs), gap, pairs["age"] <= 75).names == ["north", "south", "west"]
+
+
+def test_a_sample_of_a_single_psu_is_refused_and_a_census_of_one_is_not() -> None:
+    people = pd.DataFrame({"stratum": 1, "psu": 1, "weight": 1.0, "people": 1, "homes": 9, "home": [1, 1, 2, 2]})
+    with pytest.raises(ValueError, match="the whole sample has a single PSU"):
+        Design.of(people)
+    whole = Design.of(people, population="people", further=(Drawn("home", population="homes"),))
+    assert whole.degrees_of_freedom == 0

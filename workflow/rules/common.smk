@@ -126,3 +126,21 @@ def tables():
     """Every result table by its name."""
     kinds = [*TABLES, *PER_SURVEY, "claims", "thresholds"]
     return {kind: f"<results>/{kind}.csv" for kind in kinds}
+
+
+def study_parts(wildcards):
+    """The repetitions of every scenario of a study, in as many jobs as it declares."""
+    study = load_study(wildcards.study)
+    return [
+        f"results/studies/{study.name}/{place}.{part}.parquet"
+        for place in range(len(study.scenarios))
+        for part in range(1, study.jobs + 1)
+    ]
+
+
+def study_truths(wildcards):
+    """The truth of every scenario of a study."""
+    count = len(load_study(wildcards.study).scenarios)
+    return [
+        f"results/studies/{wildcards.study}/{place}.truth.csv" for place in range(count)
+    ]

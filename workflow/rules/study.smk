@@ -1,24 +1,6 @@
 # The simulation study of the estimators: `make study`, or any of its files by name. It needs no survey.
 
 
-def study_parts(wildcards):
-    """The repetitions of every scenario of a study, in as many jobs as it declares."""
-    study = load_study(wildcards.study)
-    return [
-        f"results/studies/{study.name}/{place}.{part}.parquet"
-        for place in range(len(study.scenarios))
-        for part in range(1, study.jobs + 1)
-    ]
-
-
-def study_truths(wildcards):
-    """The truth of every scenario of a study."""
-    count = len(load_study(wildcards.study).scenarios)
-    return [
-        f"results/studies/{wildcards.study}/{place}.truth.csv" for place in range(count)
-    ]
-
-
 rule study:
     """The simulation study of the estimators, with its page."""
     input:

@@ -19,4 +19,6 @@ csv(table, snakemake.output.performance)
 csv(told, snakemake.output.verdict)
 csv(truth, snakemake.output.truth)
 with finished(snakemake.output.page) as page:
-    page.write_text(render_study(study, table, told, snakemake.params.commit, Path("workflow/report")), encoding="utf-8")
+    page.write_text(
+        render_study(study, table, told, snakemake.params.commit, Path("workflow/report")), encoding="utf-8"
+    )

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from backpain.design.stages import Codes, Marks, Numbers, Stage, grouped
+from backpain.design.stages import NOTHING_LEFT, Codes, Marks, Numbers, Stage, grouped
 
 LONELY = ("fail", "remove", "adjust", "average")
 
@@ -114,6 +114,11 @@ class Design:
         if not nested:
             _refuse_shared(units)
         stages = _stages(units, levels)
+        if len(stages[0].unit_stratum) == 1 and stages[0].left[0] >= NOTHING_LEFT:
+            raise ValueError(
+                "design: the whole sample has a single PSU, so nothing tells how PSUs differ; name the column of the PSUs "
+                "that were drawn, or no cluster if each person was"
+            )
         return cls(_weights(frame, weight), unit, stages[0].unit[unit], stages, lonely)
 
     @property
