@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -157,10 +158,8 @@ class Design:
 
     def freedom_of(self, held: Marks) -> Codes:
         """PSUs less strata of k domains at once, from (units, k) marks of the units that hold them."""
-        first = self.stages[0]
-        psus = first.gathered(held.astype(float)) > 0
-        strata = first.of_strata(psus.astype(float)) > 0
-        return psus.sum(0) - strata.sum(0)
+        psus, strata = self.stages[0].holding(held)
+        return np.asarray(psus.sum(0) - strata.sum(0))
 
     def members(self, domain: ArrayLike | None = None) -> Marks:
         """(people,) who is in the domain; None is everyone.
@@ -170,7 +169,18 @@ class Design:
         ValueError
             If the mask is not boolean, has gaps, or has another length.
         """
-        return members_of(domain, len(self.weight))
+        return self._everyone if domain is None else members_of(domain, len(self.weight))
+
+    @cached_property
+    def _everyone(self) -> Marks:
+        marks = members_of(None, len(self.weight))
+        marks.setflags(write=False)  # as all share it
+        return marks
+
+    @cached_property
+    def weighing(self) -> Marks | None:
+        """(people,) who has a weight above zero; None if everyone has."""
+        return above_zero(self.weight)
 
     def covariance(self, influence: ArrayLike, domain: ArrayLike | None = None) -> Numbers:
         """Variance matrix of the column totals of an influence function.
@@ -213,6 +223,12 @@ class Design:
         if not np.isfinite(values).all():
             raise ValueError("influence: some values are missing or infinite; give 0 to people outside the domain")
         return values
+
+
+def above_zero(weight: Numbers) -> Marks | None:
+    """(people,) who has a weight above zero; None if everyone has."""
+    marks = weight > 0
+    return None if marks.all() else marks
 
 
 def positive(factor: ArrayLike, people: int) -> Numbers:
@@ -341,4 +357,4 @@ def _weights(frame: pd.DataFrame, column: str) -> Numbers:
     return weight
 
 
-__all__ = ["LONELY", "Design", "Drawn", "members_of", "positive"]
+__all__ = ["LONELY", "Design", "Drawn", "above_zero", "members_of", "positive"]
