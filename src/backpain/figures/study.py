@@ -20,7 +20,7 @@ HEAD = 3.4
 def bias(table: pd.DataFrame) -> Figure:
     """Bias in empirical standard errors. table: rows of performance.csv on one scale."""
     values = table["bias"] / table["empirical_se"]
-    return _cells(table.assign(shown=values, far=values.abs()), "Bias, in standard errors", 2)
+    return _cells(table.assign(shown=values, far=values.abs()), "Bias, in standard errors", 2, "biased")
 
 
 @styled
@@ -28,10 +28,12 @@ def coverage(table: pd.DataFrame) -> Figure:
     """Coverage of the 95 % interval, as a percentage. table: rows of performance.csv on one scale."""
     # Between 95 and 75 % is what there is to see.
     far = ((0.95 - table["coverage"]) / 0.2).clip(0, 1)
-    return _cells(table.assign(shown=100 * table["coverage"], far=far), "Coverage of 95% intervals, %", 1)
+    return _cells(
+        table.assign(shown=100 * table["coverage"], far=far), "Coverage of 95% intervals, %", 1, "covers too little"
+    )
 
 
-def _cells(table: pd.DataFrame, title: str, places: int) -> Figure:
+def _cells(table: pd.DataFrame, title: str, places: int, failing: str) -> Figure:
     require(table, ["scenario", "estimator", "role", "verdict", "shown", "far"], "performance")
     scenarios, estimators = table["scenario"].unique(), table["estimator"].unique()
     figure, axes = canvas(ROW * (len(scenarios) + HEAD) + 0.2, 0.24, 0.995, 0.02)
@@ -52,9 +54,7 @@ def _cells(table: pd.DataFrame, title: str, places: int) -> Figure:
     for line in table.to_dict("records"):
         place = np.array([columns[line["estimator"]], rows[line["scenario"]]], dtype=float)
         asked = line["role"] != "reported"
-        colour = STYLE[
-            "untreated" if asked and line["verdict"] not in ("passed", "covers more than promised") else "band"
-        ]
+        colour = STYLE["untreated" if asked and line["verdict"] == failing else "band"]
         shade = float(np.clip(line["far"], 0.0, 1.0))
         alpha = 0.15 + 0.85 * shade if colour == STYLE["band"] else 0.25 + 0.5 * shade
         axes.fill_between(
