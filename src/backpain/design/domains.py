@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from backpain.design.people import Column, column_of
 from backpain.design.proportions import INTERVALS, effective_people, judged, korn_graubard, t_quantile
 from backpain.design.replicates import Replicated
 from backpain.design.stages import Codes, Marks, Numbers
@@ -159,9 +160,7 @@ def groups_of(by: ArrayLike | None, members: Marks) -> Groups:
     """
     if by is None:
         return np.where(members, 0, -1), ["everyone"]
-    column = by if isinstance(by, pd.Series | np.ndarray) else pd.Series(by)
-    if len(column) != len(members):
-        raise ValueError(f"by: {len(column)} values for {len(members)} people; give one per person")
+    column = column_of(by, len(members), "by")
     if (numbered := _whole_numbers(column, members)) is not None:
         return numbered
     column = pd.Series(column)
@@ -180,7 +179,7 @@ def groups_of(by: ArrayLike | None, members: Marks) -> Groups:
     return code, names
 
 
-def _whole_numbers(column: pd.Series | NDArray[Any], members: Marks) -> Groups | None:
+def _whole_numbers(column: Column, members: Marks) -> Groups | None:
     """The groups of a column of whole numbers that lie close together, which need no table of what was seen."""
     values = column if isinstance(column, np.ndarray) else column.to_numpy()
     if values.dtype.kind not in "iu" or not len(values):
@@ -308,7 +307,9 @@ def _refuse_weightless(names: list[Any], people: Codes) -> None:
 
 def _covariance(design: Any, totals: Numbers, held: Marks) -> Numbers:
     """Covariance of the groups' estimates, each variance by the lonely strata of its own group."""
-    if totals.shape[1] == 1 or design.lonely not in ("fail", "average") or not design.stages[0].lonely.any():
+    if design.lonely not in ("fail", "average"):
+        return np.asarray(design.covariance_of_totals(totals))
+    if totals.shape[1] == 1 or not design.stages[0].lonely.any():
         return np.asarray(design.covariance_of_totals(totals, held.any(axis=1)))
     own = np.array([design.covariance_of_totals(totals[:, [k]], held[:, k])[0, 0] for k in range(totals.shape[1])])
     joint = design.covariance_of_totals(totals, held.any(axis=1))

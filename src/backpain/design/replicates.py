@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from backpain.design.sample import above_zero, members_of, positive
+from backpain.design.people import above_zero, members_of, positive
 from backpain.design.stages import Codes, Marks, Numbers, grouped
 
 # Weights below this share of the largest count as none when the rank of replicate weights is found (as in R).

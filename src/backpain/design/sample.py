@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from backpain.design.people import above_zero, members_of, positive
 from backpain.design.stages import Codes, Marks, Numbers, Stage, grouped
 
 LONELY = ("fail", "remove", "adjust", "average")
@@ -225,32 +226,6 @@ class Design:
         return values
 
 
-def above_zero(weight: Numbers) -> Marks | None:
-    """(people,) who has a weight above zero; None if everyone has."""
-    marks = weight > 0
-    return None if marks.all() else marks
-
-
-def positive(factor: ArrayLike, people: int) -> Numbers:
-    """(people,) what weights are multiplied by, checked."""
-    values = np.asarray(factor, dtype=float)
-    if values.shape != (people,) or not (np.isfinite(values) & (values > 0)).all():
-        raise ValueError(f"times: give a positive number for each of {people} people")
-    return values
-
-
-def members_of(domain: ArrayLike | None, people: int) -> Marks:
-    """(people,) the domain's mask, checked; None is everyone."""
-    if domain is None:
-        return np.ones(people, dtype=bool)
-    mask = domain if isinstance(domain, np.ndarray) and domain.dtype == bool else pd.Series(domain)
-    if len(mask) != people:
-        raise ValueError(f"domain: {len(mask)} marks for {people} people; give one per person")
-    if not pd.api.types.is_bool_dtype(mask.dtype) or pd.isna(mask).any():
-        raise ValueError("domain: give a boolean mask without missing values")
-    return np.asarray(mask, dtype=bool)
-
-
 def _columns(frame: pd.DataFrame, levels: Sequence[Drawn], what: str) -> pd.DataFrame:
     """Stratum, unit and population of each stage of each row; without a cluster the row itself is the unit."""
     columns: dict[str, Any] = {}
@@ -357,4 +332,4 @@ def _weights(frame: pd.DataFrame, column: str) -> Numbers:
     return weight
 
 
-__all__ = ["LONELY", "Design", "Drawn", "above_zero", "members_of", "positive"]
+__all__ = ["LONELY", "Design", "Drawn"]
