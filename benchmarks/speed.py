@@ -18,7 +18,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
-from harness import agreement, environment, plan, table, world
+from harness import agreement, environment, plan, readme, table, world
 from harness.processes import Broken, Process, rounds
 from harness.table import Measured
 
@@ -42,6 +42,8 @@ def main() -> int:
     text = table.written(found, title(wanted))
     print(text[text.index("## Targets") :])
     save(found, text, Path(wanted.folder))
+    if wanted.readme:
+        readme.update(Path(__file__).parent / "README.md", found)
     return tell_failures(found)
 
 
@@ -55,6 +57,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--imputations", type=int, default=20)
     parser.add_argument("--iterations", type=int, default=10)
     parser.add_argument("--folder", default="results/benchmarks")
+    parser.add_argument("--readme", action="store_true", help="also write what was measured into README.md's table")
     return parser.parse_args()
 
 
@@ -106,7 +109,9 @@ def measure(job: str, people: int, folder: Path, packages: list[str], runs: int)
     finally:
         for process in processes.values():
             process.stop()
-    return [rows[peer] for peer in packages if peer != "R tuned" or (job, peer) in plan.DOES]
+    for row in rows.values():
+        row.load = os.getloadavg()[0]
+    return [rows[peer] for peer in packages if peer not in plan.NAMED or (job, peer) in plan.DOES]
 
 
 def ready(row: Measured, processes: dict[str, Process]) -> None:

@@ -13,7 +13,7 @@ import subprocess
 
 import numpy as np
 import pytest
-from harness import agreement, environment, plan, processes, table, worker, world
+from harness import agreement, environment, plan, processes, readme, table, worker, world
 from harness.processes import Call
 from harness.table import Measured
 
@@ -171,6 +171,32 @@ def test_ratios_are_of_medians_and_targets_are_judged_by_them() -> None:
     assert "| logistic | 1,000,000 | R | 8 times | 8.00 | met |" in text
     assert "| logistic | 1,000,000 | statsmodels | 5 times | - | not measured: not asked for |" in text
     assert "| logistic | 1,000,000 | svy | no more memory | 50 to 40 MB | MISSED |" in text
+
+
+def test_ratios_round_by_round_pair_calls_that_followed_one_another() -> None:
+    ours, theirs = measured("logistic", plan.OURS, [1.0, 2.0, 4.0]), measured("logistic", "svy", [3.0, 6.0, 12.0])
+    # Load came and went, yet every round has the same ratio.
+    assert table.spread(theirs, ours) == "3-3"
+    assert table.spread(ours, ours) == ""
+    assert table.spread(theirs, None) == ""
+
+
+def test_a_run_writes_its_own_lines_into_the_readme_and_leaves_the_others(tmp_path: Path) -> None:
+    file = tmp_path / "README.md"
+    file.write_text(f"before\n{readme.BEGIN}\nhead\n---\n{readme.END}\nafter\n", encoding="utf-8")
+    ours = measured("prevalences", plan.OURS, [0.001, 0.001])
+    framed, svy = measured("prevalences", plan.FRAMED, [0.002] * 2), measured("prevalences", "svy", [0.02, 0.04])
+    readme.update(file, [ours, framed, svy])
+    readme.update(file, [measured("logistic", plan.OURS, [1.0, 1.0, 1.0], 1_000_000, used=1500.0)])
+    lines = file.read_text(encoding="utf-8").splitlines()
+    assert (lines[0], lines[-1], len(lines)) == ("before", "after", 8)
+    assert lines[4] == "| logistic | 1,000,000 | 1 s, 1,500 MB | - | - | - | 3 | nan |"
+    assert lines[5].startswith(
+        "| prevalences | 6,000 | 1 ms (2 ms from a frame) | 30 ms (30 times; 25-35) | - | - | 2 |"
+    )
+    svy.agrees = False
+    readme.update(file, [ours, svy])
+    assert "DISAGREES" in file.read_text(encoding="utf-8").splitlines()[5]
 
 
 def test_a_faster_peer_is_named_at_any_size() -> None:

@@ -21,6 +21,7 @@ from backpain.design import (
     mean,
     presentation,
     proportion,
+    proportions,
     ratio,
     total,
 )
@@ -221,12 +222,41 @@ def test_values_missing_inside_the_domain_are_refused_and_outside_do_no_harm(few
     assert mean(gap, design, few["stratum"] == "a") == mean(few["y"], design, few["stratum"] == "a")
 
 
+def test_masked_numbers_are_missing_and_tables_are_no_columns(few: pd.DataFrame) -> None:
+    design, event = Design.of(few), few["y"].to_numpy()
+    hidden = np.ma.masked_array(event, mask=[True, False, False, False, False])
+    with pytest.raises(ValueError, match="missing for 1 people of the domain"):
+        proportions(hidden, design, few["stratum"])
+    with pytest.raises(ValueError, match="values: 5 x 1 for 5 people"):
+        proportions(event[:, None], design, few["stratum"])
+    with pytest.raises(ValueError, match="by: 5 x 1 for 5 people"):
+        proportions(event, design, few[["psu"]].to_numpy())
+    with pytest.raises(ValueError, match="values: 1 for 5 people"):
+        mean(np.array(1.0), design)
+
+
+def test_arrays_and_columns_give_the_same_shares_in_any_order_of_rows(people: pd.DataFrame) -> None:
+    mixed = people.sample(frac=1, random_state=1)
+    whole, taken = (proportions(rows["event"], Design.of(rows), rows["sex"]) for rows in (people, mixed))
+    bare = proportions(people["event"].to_numpy(), Design.of(people), people["sex"].to_numpy())
+    for name in ("estimate", "covariance", "df", "people"):
+        np.testing.assert_array_equal(getattr(bare, name), getattr(whole, name))
+        np.testing.assert_allclose(getattr(taken, name), getattr(whole, name), rtol=1e-12, atol=1e-18)
+    assert bare.names == whole.names == taken.names
+
+
+def test_what_everyone_shares_cannot_be_written_to(few: pd.DataFrame) -> None:
+    with pytest.raises(ValueError, match="read-only"):
+        Design.of(few).members()[0] = False
+
+
 def test_domains_that_are_no_mask_or_hold_nobody_are_refused(few: pd.DataFrame) -> None:
     design = Design.of(few)
     for domain, words in [
         ([1, 0, 1, 0, 1], "boolean mask"),
         (pd.array([True, None, True, True, True], dtype="boolean"), "boolean mask"),
-        ([True], "1 marks for 5 people"),
+        ([True], "1 for 5 people"),
+        (np.ones((5, 1), dtype=bool), "domain: 5 x 1 for 5 people"),
         ([False] * 5, "nobody in it has a weight above zero"),
     ]:
         with pytest.raises(ValueError, match=words):

@@ -15,7 +15,9 @@ JOBS = {
     "pooling": "(d) Rubin's rules alone, on given estimates",
 }
 OURS = "backpain"
-PEERS = ["svy", "statsmodels", "R", "R tuned"]
+# The same with the look-up of its columns in a pandas frame inside the clock, which is pandas' own time.
+FRAMED = "backpain of a frame"
+PEERS = ["svy", "statsmodels", "R", "R tuned", FRAMED]
 # The peer of benchmarks/sequence.py, which has a world and an environment of its own.
 SEQUENCE = "pyseqtarget"
 
@@ -51,6 +53,7 @@ DOES: dict[tuple[str, str], Part | str] = {
     ("logistic", "statsmodels"): Part("GLM, sandwich by hand"),
     ("logistic", "R"): Part("svyglm"),
     ("prevalences", OURS): Part("proportions(by)"),
+    ("prevalences", FRAMED): Part("proportions(by) of a frame's columns"),
     ("prevalences", "svy"): Part("estimation.mean(by), intervals by hand"),
     ("prevalences", "statsmodels"): "does not offer survey estimates",
     ("prevalences", "R"): Part("svyby(svymean), intervals by hand"),
@@ -81,7 +84,7 @@ DOES: dict[tuple[str, str], Part | str] = {
 }
 
 # The job as the peer's module names it, where the same package does it in two ways.
-NAMED = {"R tuned": "_tuned"}
+NAMED = {"R tuned": "_tuned", FRAMED: "_of_frame"}
 
 # What is promised: job, people, peer, how many times faster at least.
 TARGETS = [

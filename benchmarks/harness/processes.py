@@ -99,7 +99,7 @@ def command(peer: str, job: str, folder: Path, ours: str = "ours.py") -> list[st
     named = job + plan.NAMED.get(peer, "")
     if peer.startswith("R"):
         return [environment.r() or "Rscript", str(BENCHMARKS / "peers/worker.R"), str(folder), named]
-    if peer == plan.OURS:
+    if peer in (plan.OURS, plan.FRAMED):
         return [sys.executable, str(HERE / "worker.py"), str(BENCHMARKS / ours), str(folder), named]
     module = BENCHMARKS / f"peers/{peer}_peer.py"
     python = environment.SEQUENCE.python if peer == plan.SEQUENCE else environment.SURVEYS.python

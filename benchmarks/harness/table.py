@@ -27,6 +27,7 @@ class Measured:
     versions: dict[str, str] = field(default_factory=dict)
     first: Call | None = None
     warm: list[Call] = field(default_factory=list)
+    load: float = float("nan")
     agrees: bool | None = None
     agreement: str = ""
 
@@ -77,7 +78,7 @@ def written(found: list[Measured], title: str) -> str:
 def timings(rows: list[Measured]) -> str:
     """The packages beside one another in one job at one size."""
     head = [
-        "package", "how", "first call, s", "median, s", "quartiles", "least-most", "calls", "times ours",
+        "package", "how", "first call, s", "median, s", "quartiles", "least-most", "calls", "times ours", "round by round",
         "MB above loaded", "MB at peak", "differs from ours by",
     ]  # fmt: skip
     ours = next((row for row in rows if row.peer == plan.OURS), None)
@@ -92,11 +93,21 @@ def timings(rows: list[Measured]) -> str:
         body.append(
             [
                 row.peer, row.how + threads, short(first.seconds), short(row.median), f"{short(low)}-{short(high)}",
-                f"{short(seconds.min())}-{short(seconds.max())}", calls, ratio, whole(row.used), whole(row.peak),
+                f"{short(seconds.min())}-{short(seconds.max())}", calls, ratio,
+                spread(row, ours) or "-", whole(row.used), whole(row.peak),
                 row.agreement if row.agrees is not False else f"DISAGREES: {row.agreement}",
             ]
         )  # fmt: skip
     return markdown(head, body)
+
+
+def spread(row: Measured, ours: Measured | None) -> str:
+    """Quartiles of the ratios to ours round by round, which were in turn and so under about the same load."""
+    rounds = [] if ours is None or row is ours else list(zip(row.warm, ours.warm, strict=False))
+    if len(rounds) < 2:
+        return ""
+    low, high = np.quantile([theirs.seconds / own.seconds for theirs, own in rounds], [0.25, 0.75])
+    return f"{low:.3g}-{high:.3g}"
 
 
 def targets(found: list[Measured]) -> str:

@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from backpain.design.people import Column, column_of
 from backpain.design.proportions import INTERVALS, effective_people, judged, korn_graubard, t_quantile
 from backpain.design.replicates import Replicated
 from backpain.design.stages import Codes, Marks, Numbers
@@ -159,9 +160,7 @@ def groups_of(by: ArrayLike | None, members: Marks) -> Groups:
     """
     if by is None:
         return np.where(members, 0, -1), ["everyone"]
-    column = by if isinstance(by, pd.Series | np.ndarray) else pd.Series(by)
-    if len(column) != len(members):
-        raise ValueError(f"by: {len(column)} values for {len(members)} people; give one per person")
+    column = column_of(by, len(members), "by")
     if (numbered := _whole_numbers(column, members)) is not None:
         return numbered
     column = pd.Series(column)
@@ -180,7 +179,7 @@ def groups_of(by: ArrayLike | None, members: Marks) -> Groups:
     return code, names
 
 
-def _whole_numbers(column: pd.Series | NDArray[Any], members: Marks) -> Groups | None:
+def _whole_numbers(column: Column, members: Marks) -> Groups | None:
     """The groups of a column of whole numbers that lie close together, which need no table of what was seen."""
     values = column if isinstance(column, np.ndarray) else column.to_numpy()
     if values.dtype.kind not in "iu" or not len(values):
@@ -190,9 +189,11 @@ def _whole_numbers(column: pd.Series | NDArray[Any], members: Marks) -> Groups |
     if width > MOST_NUMBERS:
         return None
     code = values - least
-    if not members.all():
+    if members.all():
+        used = np.bincount(code, minlength=width).nonzero()[0]
+    else:
         code = np.where(members, code, -1)
-    used = np.flatnonzero(np.bincount(code + 1, minlength=width + 1)[1:])
+        used = np.bincount(code + 1, minlength=width + 1)[1:].nonzero()[0]
     if len(used) < width:
         numbers = np.full(width + 1, -1)
         numbers[used] = np.arange(len(used))
@@ -225,12 +226,11 @@ def ratios(numerator: Numbers, denominator: Numbers | None, groups: Groups, desi
         matrix = design.spread(design.factor.T @ above / (design.factor.T @ below), value)
     else:
         matrix = _covariance(design, (above - value * below) / whole, sums.held)
-    square = np.full(len(value), math.nan)
-    if denominator is None:
+    if denominator is not None:
+        square = np.full(len(value), math.nan)
+    else:
         square = value if share else sums.full @ sums.of(numerator**2) / whole
-    return Domains(
-        groups[1], value, matrix, design.freedom_of(sums.held), people.sum(0), square, design, sums.held, share
-    )
+    return Domains(groups[1], value, matrix, design.freedom_of(sums.held), people, square, design, sums.held, share)
 
 
 def totals(values: Numbers, groups: Groups, design: Sampling) -> Domains:
@@ -245,7 +245,7 @@ def totals(values: Numbers, groups: Groups, design: Sampling) -> Domains:
         matrix = _covariance(design, above, sums.held)
     square = np.full(len(value), math.nan)
     return Domains(
-        groups[1], value, matrix, design.freedom_of(sums.held), sums.people.sum(0), square, design, sums.held, False
+        groups[1], value, matrix, design.freedom_of(sums.held), sums.people, square, design, sums.held, False
     )
 
 
@@ -276,7 +276,6 @@ class _Sums:
 
     def __init__(self, design: Sampling, groups: Groups) -> None:
         code, names = groups
-        replicated = isinstance(design, Replicated)
         self.weight = design.base if isinstance(design, Replicated) else design.weight
         self.full = design.full if isinstance(design, Replicated) else np.ones(design.units)
         self.shape = (len(self.full), len(names))
@@ -284,14 +283,10 @@ class _Sums:
         self.weight = self.weight[self.inside]
         place = design.unit[self.inside]
         self.place = place if len(names) == 1 else place * len(names) + code[self.inside]
-        counted = (design.weight[self.inside] if replicated else self.weight) > 0
         # Counting needs no weights, where everybody has one.
-        seen = self.place if counted.all() else self.place[counted]
-        self.people = np.bincount(seen, minlength=self.shape[0] * self.shape[1]).reshape(self.shape)
-
-    @property
-    def held(self) -> Marks:
-        return self.people > 0
+        seen = self.place if design.weighing is None else self.place[design.weighing[self.inside]]
+        people = np.bincount(seen, minlength=self.shape[0] * self.shape[1]).reshape(self.shape)
+        self.held, self.people = people > 0, people.sum(0)
 
     def of(self, column: Numbers | None) -> Numbers:
         """(units, groups) weighted sums of a (people,) column; None is a column of ones."""
@@ -303,7 +298,7 @@ class _Sums:
 
 
 def _refuse_weightless(names: list[Any], people: Codes) -> None:
-    empty = people.sum(0) == 0
+    empty = people == 0
     if not len(names) or empty.any():
         which = ", ".join(str(name) for name, none in zip(names, empty, strict=True) if none)
         told = f" ({which})" if len(names) > 1 else ""
@@ -312,7 +307,9 @@ def _refuse_weightless(names: list[Any], people: Codes) -> None:
 
 def _covariance(design: Any, totals: Numbers, held: Marks) -> Numbers:
     """Covariance of the groups' estimates, each variance by the lonely strata of its own group."""
-    if totals.shape[1] == 1 or design.lonely not in ("fail", "average") or not design.stages[0].lonely.any():
+    if design.lonely not in ("fail", "average"):
+        return np.asarray(design.covariance_of_totals(totals))
+    if totals.shape[1] == 1 or not design.stages[0].lonely.any():
         return np.asarray(design.covariance_of_totals(totals, held.any(axis=1)))
     own = np.array([design.covariance_of_totals(totals[:, [k]], held[:, k])[0, 0] for k in range(totals.shape[1])])
     joint = design.covariance_of_totals(totals, held.any(axis=1))

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from backpain.design.sample import members_of, positive
+from backpain.design.people import above_zero, members_of, positive
 from backpain.design.stages import Codes, Marks, Numbers, grouped
 
 # Weights below this share of the largest count as none when the rank of replicate weights is found (as in R).
@@ -68,6 +69,11 @@ class Replicated:
     def members(self, domain: ArrayLike | None = None) -> Marks:
         """(people,) who is in the domain; None is everyone. Raises as `Design.members`."""
         return members_of(domain, len(self.weight))
+
+    @cached_property
+    def weighing(self) -> Marks | None:
+        """(people,) who has a weight above zero; None if everyone has."""
+        return above_zero(self.weight)
 
     def times(self, factor: ArrayLike) -> Replicated:
         """The same people with each weight, in every replicate, times a positive number of their own."""

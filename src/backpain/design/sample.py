@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from backpain.design.people import above_zero, members_of, positive
 from backpain.design.stages import NOTHING_LEFT, Codes, Marks, Numbers, Stage, grouped
 
 LONELY = ("fail", "remove", "adjust", "average")
@@ -162,10 +164,8 @@ class Design:
 
     def freedom_of(self, held: Marks) -> Codes:
         """PSUs less strata of k domains at once, from (units, k) marks of the units that hold them."""
-        first = self.stages[0]
-        psus = first.gathered(held.astype(float)) > 0
-        strata = first.of_strata(psus.astype(float)) > 0
-        return psus.sum(0) - strata.sum(0)
+        psus, strata = self.stages[0].holding(held)
+        return np.asarray(psus.sum(0) - strata.sum(0))
 
     def members(self, domain: ArrayLike | None = None) -> Marks:
         """(people,) who is in the domain; None is everyone.
@@ -175,7 +175,18 @@ class Design:
         ValueError
             If the mask is not boolean, has gaps, or has another length.
         """
-        return members_of(domain, len(self.weight))
+        return self._everyone if domain is None else members_of(domain, len(self.weight))
+
+    @cached_property
+    def _everyone(self) -> Marks:
+        marks = members_of(None, len(self.weight))
+        marks.setflags(write=False)  # as all share it
+        return marks
+
+    @cached_property
+    def weighing(self) -> Marks | None:
+        """(people,) who has a weight above zero; None if everyone has."""
+        return above_zero(self.weight)
 
     def covariance(self, influence: ArrayLike, domain: ArrayLike | None = None) -> Numbers:
         """Variance matrix of the column totals of an influence function.
@@ -218,26 +229,6 @@ class Design:
         if not np.isfinite(values).all():
             raise ValueError("influence: some values are missing or infinite; give 0 to people outside the domain")
         return values
-
-
-def positive(factor: ArrayLike, people: int) -> Numbers:
-    """(people,) what weights are multiplied by, checked."""
-    values = np.asarray(factor, dtype=float)
-    if values.shape != (people,) or not (np.isfinite(values) & (values > 0)).all():
-        raise ValueError(f"times: give a positive number for each of {people} people")
-    return values
-
-
-def members_of(domain: ArrayLike | None, people: int) -> Marks:
-    """(people,) the domain's mask, checked; None is everyone."""
-    if domain is None:
-        return np.ones(people, dtype=bool)
-    mask = domain if isinstance(domain, np.ndarray) and domain.dtype == bool else pd.Series(domain)
-    if len(mask) != people:
-        raise ValueError(f"domain: {len(mask)} marks for {people} people; give one per person")
-    if not pd.api.types.is_bool_dtype(mask.dtype) or pd.isna(mask).any():
-        raise ValueError("domain: give a boolean mask without missing values")
-    return np.asarray(mask, dtype=bool)
 
 
 def _columns(frame: pd.DataFrame, levels: Sequence[Drawn], what: str) -> pd.DataFrame:
@@ -346,4 +337,4 @@ def _weights(frame: pd.DataFrame, column: str) -> Numbers:
     return weight
 
 
-__all__ = ["LONELY", "Design", "Drawn", "members_of", "positive"]
+__all__ = ["LONELY", "Design", "Drawn"]

@@ -62,11 +62,22 @@ class Stage:
         """Whether the stage adds anything: not after a stage drawn with replacement."""
         return bool((self.reach > 0).any())
 
-    def gathered(self, totals: Numbers) -> Numbers:
+    def gathered(self, totals: NDArray[Any]) -> NDArray[Any]:
         """(units, k) sums of (finest units, k) totals over the units of this stage."""
-        if len(self.unit) == len(self.unit_stratum):  # these are the finest units
+        if self._finest:
             return totals if self._in_order else totals[self.order]
         return grouped(totals, self.unit, len(self.unit_stratum))
+
+    def holding(self, held: Marks) -> tuple[Marks, Marks]:
+        """(units, k) and (strata, k) marks of those that hold any of the (finest units, k) units marked."""
+        units = self.gathered(held) if self._finest else self.gathered(held.astype(float)) > 0
+        if self._starts is None:
+            return units, self.of_strata(units.astype(float)) > 0
+        return units, np.logical_or.reduceat(units, self._starts, axis=0)
+
+    @cached_property
+    def _finest(self) -> bool:
+        return len(self.unit) == len(self.unit_stratum)
 
     @cached_property
     def order(self) -> Codes:
@@ -91,9 +102,15 @@ class Stage:
 
     @cached_property
     def _scale(self) -> Numbers:
-        """(strata,) by how much the squared deviations of a stratum's units count."""
+        """(units, 1) by how much the squared deviations of each unit count."""
         left = np.where(self.left >= NOTHING_LEFT, self.left, 0.0)
-        return np.asarray(left * self.reach * self.drawn / np.maximum(self.drawn - 1, 1))
+        scale = left * self.reach * self.drawn / np.maximum(self.drawn - 1, 1)
+        return np.asarray(scale[self.unit_stratum, None])
+
+    @cached_property
+    def _divisor(self) -> Numbers:
+        """(strata, 1) units to take the mean of, at least 1."""
+        return np.maximum(self.drawn, 1)[:, None].astype(float)
 
     @cached_property
     def _any_lonely(self) -> bool:
@@ -115,13 +132,13 @@ class Stage:
             (finest units,) whether the unit holds a member of the domain.
         """
         sums, scale = self.gathered(totals), self._scale
-        centres = self.of_strata(sums) / np.maximum(self.drawn, 1)[:, None]
+        centres = self.of_strata(sums) / self._divisor
         if self._any_lonely and policy == "adjust":
             centres[self.lonely] = 0.0
         elif self._any_lonely and policy in ("fail", "average"):
-            scale = scale * self._lonely_factor(policy, self.lonely, held)
+            scale = scale * self._lonely_factor(policy, self.lonely, held)[self.unit_stratum, None]
         deviation = sums - centres[self.unit_stratum]
-        return np.asarray((deviation * scale[self.unit_stratum, None]).T @ deviation)
+        return np.asarray((deviation * scale).T @ deviation)
 
     def _lonely_factor(self, policy: str, lonely: Marks, held: Marks) -> Numbers:
         """(strata,) by how much `average` scales the other strata of the same parent up; where `fail` stops."""

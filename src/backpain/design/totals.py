@@ -10,6 +10,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from backpain.design.domains import Domains, Estimate, groups_of, ratios, shares, totals
+from backpain.design.people import column_of
 from backpain.design.proportions import INTERVALS
 from backpain.design.stages import Marks, Numbers
 from backpain.design.variance import Sampling
@@ -169,9 +170,7 @@ def inside(values: ArrayLike, members: Marks) -> Numbers:
     ValueError
         If a value is missing inside the domain.
     """
-    column = values if isinstance(values, pd.Series | np.ndarray) else pd.Series(values)
-    if len(column) != len(members):
-        raise ValueError(f"values: {len(column)} for {len(members)} people; give one per person")
+    column = column_of(values, len(members), "values")
     if isinstance(column.dtype, np.dtype) and column.dtype.kind in "iufb":
         numbers = (column if isinstance(column, np.ndarray) else column.to_numpy()).astype(float)
     else:

@@ -70,7 +70,7 @@ def side_by_side(parts: Mapping[str, Part], design: Design) -> tuple[pd.DataFram
     own = covariance[covariance["part"] == covariance["other"]].set_index(["scale", "part"])["covariance"]
     table = pd.DataFrame(rows, columns=["scale", "part", "estimate", "reason"])
     keys = pd.MultiIndex.from_frame(table[["scale", "part"]])
-    return table.assign(se=np.sqrt(own.reindex(keys).to_numpy())), covariance
+    return table.assign(se=np.sqrt(own.reindex(keys).to_numpy(dtype=float))), covariance
 
 
 def _contrast(found: Found, scale: str) -> tuple[float, Numbers]:
