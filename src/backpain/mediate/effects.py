@@ -60,8 +60,8 @@ def _risk(one: Mediated, place: int) -> dict[str, Any]:
     """A mean risk, its interval symmetric on the log-odds."""
     mean, se = float(one.means[place]), math.sqrt(max(float(one.covariance[place, place]), 0.0))
     reach = float(t_quantile(one.df, LEVEL)) * se / (mean * (1 - mean))
-    ends = {"low": float(expit(logit(mean) - reach)), "high": float(expit(logit(mean) + reach))}
-    return _row(one, MEANS[place], "risk", estimate=mean, se=se, **ends)
+    low, high = float(expit(logit(mean) - reach)), float(expit(logit(mean) + reach))
+    return _row(one, MEANS[place], "risk", estimate=mean, se=se, low=low, high=high)
 
 
 def _symmetric(one: Mediated, effect: str, scale: str, value: float, se: float) -> dict[str, Any]:
@@ -98,11 +98,13 @@ def _meaningless(overall: dict[str, Any], indirect: float, direct: float) -> str
 
 def _empty(one: Mediated) -> list[dict[str, Any]]:
     rows = [_row(one, name, "risk", reason=one.reason) for name in MEANS]
-    rows += [_row(one, name, scale, reason=one.reason) for scale in ("risk-difference", "risk-ratio") for name in EFFECTS]
+    rows += [
+        _row(one, name, scale, reason=one.reason) for scale in ("risk-difference", "risk-ratio") for name in EFFECTS
+    ]
     return [*rows, _row(one, "share through the mediator", "share", reason=one.reason)]
 
 
-def _row(one: Mediated, effect: str, scale: str, reason: str = "", **numbers: float) -> dict[str, Any]:
+def _row(one: Mediated, effect: str, scale: str, /, *, reason: str = "", **numbers: float) -> dict[str, Any]:
     return {
         "effect": effect,
         "scale": scale,

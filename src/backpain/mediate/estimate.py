@@ -91,7 +91,11 @@ def mediate(
             _linearised(name, models, design, means, told, df)
             for name, means, told in (
                 ("standardisation", _standardised(models, nodes), lambda: standardise.influence(models, nodes)),
-                ("weighting", weigh.weighed(models, models.coefficients, models.weight), lambda: weigh.influence(models)),
+                (
+                    "weighting",
+                    weigh.weighed(models, models.coefficients, models.weight),
+                    lambda: weigh.influence(models),
+                ),
             )
         ]
     values = np.full((2, design.replicates, 3), np.nan)
@@ -115,14 +119,13 @@ def _again(models: Models, weight: Numbers, nodes: int) -> Numbers:
         found, kept = models.again(weight)
         if not _finite(found):
             return np.full((2, 3), np.nan)
-        return np.stack(
-            [standardise.standardised(models, found, kept, nodes), weigh.weighed(models, found, kept)]
-        )
+        return np.stack([standardise.standardised(models, found, kept, nodes), weigh.weighed(models, found, kept)])
 
 
 def _finite(found: Coefficients) -> bool:
     return all(
-        np.isfinite(part).all() for part in (found.propensity, found.mediator, found.outcome, found.given, found.iterated)
+        np.isfinite(part).all()
+        for part in (found.propensity, found.mediator, found.outcome, found.given, found.iterated)
     )
 
 
@@ -130,7 +133,9 @@ def _linearised(
     name: str, models: Models, design: Design, means: Numbers, influence: Callable[[], Numbers], df: int
 ) -> Mediated:
     if not np.isfinite(means).all():
-        return _without(name, models.people, df, "a probability of the own arm or mediator is 0, so nobody can stand in")
+        return _without(
+            name, models.people, df, "a probability of the own arm or mediator is 0, so nobody can stand in"
+        )
     every = carried(models, influence())
     return Mediated(name, means, every, design.covariance(every), df)
 

@@ -13,7 +13,9 @@ FOUR = [
 ]  # fmt: skip
 
 
-def four_groups(frame: pd.DataFrame, design: Sampling, words: tuple[str, str] = ("remitted", "not remitted")) -> pd.DataFrame:
+def four_groups(
+    frame: pd.DataFrame, design: Sampling, words: tuple[str, str] = ("remitted", "not remitted")
+) -> pd.DataFrame:
     """People and risk of the four groups, with intervals of Korn and Graubard: a description.
 
     Parameters

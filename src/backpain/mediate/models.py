@@ -213,9 +213,7 @@ def fit_models(people: People) -> Models:
     mediator = fit(counted.mediator_matrix(False), counted.mediator, weight, kind, names)
     given = mediator
     if people.several:
-        given = fit(
-            counted.mediator_matrix(True), counted.mediator, weight, kind, [*names, *people.later_columns]
-        )
+        given = fit(counted.mediator_matrix(True), counted.mediator, weight, kind, [*names, *people.later_columns])
     return Models(
         people=people,
         counted=counted,

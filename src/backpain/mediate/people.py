@@ -130,7 +130,9 @@ def _refuse(
     if not np.isfinite(score).any():
         raise ValueError("mediator: missing for everyone; there is nothing to go through")
     if gone.any() and not at_risk.any():
-        raise ValueError("at_risk: everybody had the outcome before the mediator was measured; nobody is left to follow")
+        raise ValueError(
+            "at_risk: everybody had the outcome before the mediator was measured; nobody is left to follow"
+        )
     if kind == "binary" and not np.isin(score[counted], (0.0, 1.0)).all():
         raise ValueError("mediator: must be 0 or 1; give a cut, or take it as a `score`")
     for arm, words in ARMS:

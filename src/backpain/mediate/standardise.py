@@ -60,9 +60,7 @@ def standardised(models: Models, found: Coefficients, weight: Numbers, nodes: in
     means = np.empty(len(PAIRS))
     for place, (arm, other) in enumerate(PAIRS):
         each = nodes_of(counted, found, other, models.people.binary, nodes)
-        means[place] = sum(
-            float(share @ (node.chance * cell_risk(counted, found, arm, node.value))) for node in each
-        )
+        means[place] = sum(float(share @ (node.chance * cell_risk(counted, found, arm, node.value))) for node in each)
     return means
 
 
@@ -113,9 +111,7 @@ def spread_influence(models: Models, fit: Fit) -> Numbers:
     return np.asarray(share * (left**2 - variance) / (2 * np.sqrt(variance)))
 
 
-def _through_iterated(
-    models: Models, counted: Counted, arm: int, node: Node, bend: Numbers
-) -> tuple[Numbers, Numbers]:
+def _through_iterated(models: Models, counted: Counted, arm: int, node: Node, bend: Numbers) -> tuple[Numbers, Numbers]:
     """What a model of the averaged risks adds: (counted,) by its own people, (k,) by the coefficients of the outcome."""
     cell = (arm, int(float(node.value)))
     model = models.iterated[CELLS.index(cell)]
