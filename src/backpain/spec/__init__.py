@@ -9,6 +9,7 @@ from backpain.spec.analysis import (
     Protocol,
     Rule,
     Run,
+    Through,
     Variable,
 )
 from backpain.spec.base import Closed, Range
@@ -64,6 +65,7 @@ __all__ = [
     "Source",
     "Survey",
     "Test",
+    "Through",
     "Variable",
     "Variation",
     "Where",

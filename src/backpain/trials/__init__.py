@@ -7,6 +7,7 @@ from backpain.trials.missing import CONVERGENCE, convergence, impute_trial, join
 from backpain.trials.multiverse import DRAWS, SPECIFICATION, explore
 from backpain.trials.panels import PANELS, panel_estimates
 from backpain.trials.scope import DESCRIPTION, ESTIMATES
+from backpain.trials.through import through_trial
 
 __all__ = [
     "CONVERGENCE",
@@ -25,4 +26,5 @@ __all__ = [
     "impute_trial",
     "joined",
     "panel_estimates",
+    "through_trial",
 ]

@@ -9,7 +9,7 @@ import pandas as pd
 
 from backpain.cohort import skeleton_of
 from backpain.design import Sampling
-from backpain.diagnose import balance, checks, diagnostics, missingness, overlap, table_one
+from backpain.diagnose import balance, checks, diagnostics, gate, missingness, overlap, table_one
 from backpain.nuisance import Nuisance, fit_nuisance
 from backpain.regression import INTERCEPT, survey_regression
 from backpain.sampling import sampled
@@ -145,6 +145,15 @@ def averaged(looks: list[Look], sets: list[pd.DataFrame], plan: Plan) -> dict[st
         "balance": differences,
         "overlap": overlap(propensity, people["treated"], people["weight"]),
     }
+
+
+def gate_of(people: pd.DataFrame, plan: Plan, further: pd.DataFrame | None = None) -> str:
+    """The gate of some participants by themselves, with further checks of their own."""
+    seen = look(people, plan, plan.assignment.names)
+    if seen is None:
+        return "failed: models"
+    told = averaged([seen], [people], plan)["diagnostics"]
+    return gate(told if further is None else pd.concat([told, further], ignore_index=True))
 
 
 def _mean_balance(frames: list[pd.DataFrame]) -> pd.DataFrame:

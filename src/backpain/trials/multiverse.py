@@ -8,12 +8,11 @@ from numpy.typing import NDArray
 
 from backpain.cohort import Flow, choose, columns_of, skeleton, waves_of
 from backpain.design import Design, replicated
-from backpain.diagnose import gate
 from backpain.estimate import REFITTED, Refits, estimate
 from backpain.nuisance import Nuisance, fit_nuisance
 from backpain.sampling import linear
 from backpain.spec import Plan, Protocol, Survey, specifications
-from backpain.trials.diagnosing import averaged, look
+from backpain.trials.diagnosing import gate_of
 from backpain.trials.missing import handle
 
 Numbers = NDArray[np.float64]
@@ -94,7 +93,7 @@ def _specified(
     rows = rows[rows["scale"].isin(list(SCALES))]
     draws = _draws(people, plan, nuisance, design, protocol)
     number = {name: place for place, name in enumerate(declared.estimators)}
-    rows = rows.assign(number=rows["estimator"].map(number), gate=_gate(people, plan))
+    rows = rows.assign(number=rows["estimator"].map(number), gate=gate_of(people, plan))
     counted = draws.groupby(["number", "scale"])["value"].count()
     keys = pd.MultiIndex.from_frame(rows[["number", "scale"]])
     failed = declared.replicates - counted.reindex(keys, fill_value=0).to_numpy()
@@ -118,7 +117,3 @@ def _draws(people: pd.DataFrame, plan: Plan, nuisance: Nuisance, design: Design,
     every = pd.concat(parts, ignore_index=True)
     return every[np.isfinite(every["value"])]
 
-
-def _gate(people: pd.DataFrame, plan: Plan) -> str:
-    seen = look(people, plan, plan.assignment.names)
-    return "failed: models" if seen is None else gate(averaged([seen], [people], plan)["diagnostics"])
