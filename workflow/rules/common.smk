@@ -7,6 +7,7 @@ from backpain.declared import declared
 from backpain.project import code, commit, finish, forget_changed
 from backpain.spec import (
     check_run,
+    goes_through,
     imputing_jobs,
     members_of,
     multiverse_jobs,
@@ -45,6 +46,10 @@ TABLES += ["convergence", "pooling"] if any(IMPUTING.values()) else []
 EXPLORING = {protocol: multiverse_jobs(protocol) for protocol, _ in RUN.trials}
 MULTIVERSE = ["multiverse", "multiverse_tests"]
 TABLES += MULTIVERSE if any(EXPLORING.values()) else []
+# Which trials declare what treatment acts through.
+THROUGH = {protocol: goes_through(protocol) for protocol, _ in RUN.trials}
+THROUGH_TABLES = ["through", "four_groups"]
+TABLES += THROUGH_TABLES if any(THROUGH.values()) else []
 PER_SURVEY = ["cleaning", "published", "harmonisation"]
 TEMPLATE = [
     "report.html.j2",
@@ -101,7 +106,14 @@ def pieces(kind):
         f"<results>/trials/{protocol}/{survey}.{kind}.csv"
         for protocol, survey in RUN.trials
         if kind not in MULTIVERSE or EXPLORING[protocol]
+        if kind not in THROUGH_TABLES or THROUGH[protocol]
     ]
+    if kind == "flow":
+        found += [
+            f"<results>/trials/{protocol}/{survey}.through_flow.csv"
+            for protocol, survey in RUN.trials
+            if THROUGH[protocol]
+        ]
     if kind in ("estimates", "flow"):
         found += associations(
             f"<results>/associations/{{association}}/{{survey}}.{kind}.csv"

@@ -10,6 +10,8 @@ from matplotlib.figure import Figure
 
 from backpain.figures.curve import curves
 from backpain.figures.forests import by_estimator, by_panel, forest, scaled, told, whisker
+from backpain.figures.mediation import groups as four_groups
+from backpain.figures.mediation import parts
 from backpain.figures.style import SLIM, STYLE, canvas, require, rows_axis, styled, write
 from backpain.tables.conceal import conceal
 from backpain.tables.numbers import (
@@ -124,6 +126,9 @@ def draw(results: Mapping[str, pd.DataFrame], facts: Mapping[str, Any]) -> dict[
         drawn[f"{name}.estimators"] = by_estimator(section.by_estimator, truth)
         if len(section.panels):
             drawn[f"{name}.panels"] = by_panel(section.panels, section.between, section.main)
+        if len(section.through):
+            drawn[f"{name}.through"] = parts(section.through, section.declared["through"]["word"])
+            drawn[f"{name}.four-groups"] = four_groups(section.four_groups)
         if len(section.multiverse):
             drawn |= {f"{name}.{kind}": one for kind, one in curves(section.multiverse, section.truth).items()}
     return drawn

@@ -17,6 +17,7 @@ from backpain.spec.check import check_run, members_of
 from backpain.spec.load import (
     families_of,
     folder,
+    goes_through,
     imputing_jobs,
     load_association,
     load_claims,
@@ -72,6 +73,7 @@ __all__ = [
     "check_run",
     "families_of",
     "folder",
+    "goes_through",
     "imputing_jobs",
     "load_association",
     "load_claims",

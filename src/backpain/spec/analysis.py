@@ -285,13 +285,14 @@ class Order(Closed):
 class Through(Closed):
     """What treatment may act through, such as remission, measured in the follow-up wave between treatment and outcome.
 
-    `mediator` names its variable and what counts as yes; `called` are its words for yes and for no. `at_risk` are tests,
+    `mediator` names its variable and what counts as yes; `word` is what it is called, `called` its yes and its no. `at_risk` are tests,
     in the follow-up wave, of who had no outcome when it was measured. `outcome` takes the place of the trial's, where that
     reaches back before the mediator. `after_treatment` are confounders of mediator and outcome, measured in the follow-up
     wave, that treatment may have changed; those at baseline are the trial's.
     """
 
     label: str
+    word: str = Field("remission", max_length=30)
     mediator: dict[str, Tests]
     called: tuple[str, str] = ("remitted", "not remitted")
     at_risk: dict[str, dict[str, Tests]]
