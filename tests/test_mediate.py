@@ -18,7 +18,7 @@ from backpain.mediate.models import fit_models
 
 ORACLE = Path(__file__).parent / "oracle" / "mediate"
 TERMS = ["age", "woman"]
-GROUPS = ["treated, remitted", "treated, not remitted", "untreated, remitted", "untreated, not remitted"]
+GROUPS = ["treated, remitted", "treated, symptomatic", "untreated, remitted", "untreated, symptomatic"]
 WAYS: dict[str, dict[str, Any]] = {
     "binary": {},
     "later": {"later": ["visits"]},

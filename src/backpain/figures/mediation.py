@@ -5,12 +5,11 @@ from __future__ import annotations
 import pandas as pd
 from matplotlib.figure import Figure
 
-from backpain.figures.forests import scaled, span, told, whisker
+from backpain.figures.forests import AXIS, scaled, span, told, whisker
 from backpain.figures.style import STYLE, canvas, require, rows_axis, styled, write
 from backpain.tables.numbers import ENDS, PER, failed, is_missing, sentence
 
 PARTS = {"overall": "Overall", "indirect": "Through {}", "direct": "Not through {}"}
-AXIS = "Difference in risk per 1,000 people: fewer with treatment to the left"
 
 
 @styled

@@ -14,7 +14,7 @@ FOUR = [
 
 
 def four_groups(
-    frame: pd.DataFrame, design: Sampling, words: tuple[str, str] = ("remitted", "not remitted")
+    frame: pd.DataFrame, design: Sampling, words: tuple[str, str] = ("remitted", "symptomatic")
 ) -> pd.DataFrame:
     """People and risk of the four groups, with intervals of Korn and Graubard: a description.
 

@@ -285,16 +285,16 @@ class Order(Closed):
 class Through(Closed):
     """What treatment may act through, such as remission, measured in the follow-up wave between treatment and outcome.
 
-    `mediator` names its variable and what counts as yes; `word` is what it is called, `called` its yes and its no. `at_risk` are tests,
-    in the follow-up wave, of who had no outcome when it was measured. `outcome` takes the place of the trial's, where that
-    reaches back before the mediator. `after_treatment` are confounders of mediator and outcome, measured in the follow-up
-    wave, that treatment may have changed; those at baseline are the trial's.
+    `mediator` names its variable and what counts as yes; `word` is what it is called, `called` its yes and its no.
+    `at_risk` are tests, in the follow-up wave, of who had no outcome when it was measured. `outcome` takes the place of
+    the trial's, where that reaches back before the mediator. `after_treatment` are confounders of mediator and outcome,
+    measured in the follow-up wave, that treatment may have changed; those at baseline are the trial's.
     """
 
     label: str
     word: str = Field("remission", max_length=30)
     mediator: dict[str, Tests]
-    called: tuple[str, str] = ("remitted", "not remitted")
+    called: tuple[str, str] = ("remitted", "symptomatic")
     at_risk: dict[str, dict[str, Tests]]
     outcome: Outcome | None = None
     after_treatment: list[Term] = Field(default_factory=list)
@@ -306,7 +306,9 @@ class Through(Closed):
         if len(self.mediator) != 1:
             raise ValueError("mediator: name one variable and what counts as yes, such as {phq9: {maximum: 4}}")
         if not self.at_risk:
-            raise ValueError("at_risk: say who had no outcome when the mediator was measured; others cannot get it anew")
+            raise ValueError(
+                "at_risk: say who had no outcome when the mediator was measured; others cannot get it anew"
+            )
         return self
 
     @property

@@ -1,8 +1,8 @@
 """Every count of a run in one ledger, so that no table gives away what another hides.
 
-The flow, the baseline table, the missingness table, the estimates and the four groups print the same people. Here their counts become
-cells (the same count in two tables is one cell) and the sums between them become equations; `suppress.protect`
-decides what to hide. Relations are taken only where the numbers obey them.
+The flow, the baseline table, the missingness table, the estimates and the four groups print the same people. Here their
+counts become cells (the same count in two tables is one cell) and the sums between them become equations;
+`suppress.protect` decides what to hide. Relations are taken only where the numbers obey them.
 """
 
 from __future__ import annotations

@@ -116,4 +116,3 @@ def _draws(people: pd.DataFrame, plan: Plan, nuisance: Nuisance, design: Design,
                 )
     every = pd.concat(parts, ignore_index=True)
     return every[np.isfinite(every["value"])]
-
