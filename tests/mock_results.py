@@ -634,15 +634,73 @@ def claim(identity: str, text: str, verdict: str, **more: Any) -> dict[str, Any]
     return {"claim": identity, "text": text, "verdict": verdict, **empty, **more}
 
 
+def through_tables(survey: str, analysis: str) -> dict[str, pd.DataFrame]:
+    """Effects through remission, four groups, one of which is small, and the flow that led to them."""
+    head = {"survey": survey, "analysis": analysis, "mediator": "phq9_midway"}
+    risks = {"treated": 0.05, "treated, mediator as untreated": 0.056, "untreated": 0.075}
+    parts = {"overall": -0.025, "indirect": -0.006, "direct": -0.019}
+    ratios = {"overall": 0.05 / 0.075, "indirect": 0.05 / 0.056, "direct": 0.056 / 0.075}
+    rows = []
+    for estimator in ("standardisation", "weighting"):
+        numbers = [("risk", name, value, value - 0.01, value + 0.01) for name, value in risks.items()]
+        numbers += [("risk-difference", name, value, value - 0.01, value + 0.004) for name, value in parts.items()]
+        numbers += [("risk-ratio", name, value, value - 0.1, value + 0.1) for name, value in ratios.items()]
+        numbers += [("share", "share through the mediator", 0.24, 0.05, 0.43)]
+        rows += [
+            {**head, "effect": effect, "scale": scale, "estimator": estimator, "estimate": value, "se": 0.004}
+            | {
+                "low": low,
+                "high": high,
+                "p": 0.02,
+                "design_df": 40,
+                "converged": True,
+                "reason": None,
+                "gate": "passed",
+            }
+            for scale, effect, value, low, high in numbers
+        ]
+    scope = {"survey": survey, "analysis": analysis, "variation": "through"}
+    cells = [("treated", "remitted", 90, 7), ("treated", "symptomatic", 160, 14)]
+    cells += [("untreated", "remitted", 60, 12), ("untreated", "symptomatic", 240, 31)]
+    groups = [
+        {**scope, "arm": arm, "mediator": name, "people": people, "weighted_people": 1000.0 * people, "events": events}
+        | {"risk": events / people, "se": 0.01, "low": events / people / 2, "high": 2 * events / people}
+        | {"design_df": 40, "rule": "show"}
+        for arm, name, people, events in cells
+    ]
+    boxes = [("people with a record", 900, None, "start"), ("free of pain when it was measured", 550, 350, "excluded")]
+    boxes += [("treated", 250, None, "arm"), ("treated: new back pain", 21, None, "event")]
+    boxes += [("untreated", 300, None, "arm"), ("untreated: new back pain", 43, None, "event")]
+    flow = [
+        {**scope, "step": step, "box": box, "remaining": remaining, "left_out": left, "kind": kind}
+        for step, (box, remaining, left, kind) in enumerate(boxes)
+    ]
+    return {
+        "through": pd.DataFrame(rows),
+        "four_groups": pd.DataFrame(groups),
+        "flow": pd.DataFrame(flow).astype({"left_out": "Int64"}),
+    }
+
+
 def demo_run() -> tuple[dict[str, pd.DataFrame], dict[str, Any]]:
     """A simulated run: one trial, a planted effect, two variations."""
     survey, analysis = "demo", "treatment-onset"
     tables = trial_tables(survey, analysis, ["main", "medication-only", "unadjusted"], -0.02, 7)
     truth = pd.DataFrame(
-        [(analysis, "risk-difference", -0.021), (analysis, "risk-ratio", 0.64)],
+        [
+            (analysis, "risk-difference", -0.021),
+            (analysis, "risk-ratio", 0.64),
+            (analysis, "through-overall", -0.022),
+            (analysis, "through-indirect", -0.005),
+            (analysis, "through-direct", -0.017),
+        ],
         columns=["analysis", "scale", "truth"],
     )
-    results = {**stacked([tables, shared_tables(survey)]), "truth": truth, "evidence": evidence()}
+    results = {
+        **stacked([tables, shared_tables(survey), through_tables(survey, analysis)]),
+        "truth": truth,
+        "evidence": evidence(),
+    }
     facts = {
         **shared_facts(),
         "run": "demo",
@@ -650,7 +708,16 @@ def demo_run() -> tuple[dict[str, pd.DataFrame], dict[str, Any]]:
         "simulated": True,
         "surveys": {survey: "Made-up panel survey"},
         "analyses": [{"trial": analysis, "surveys": [survey]}],
-        "protocols": {analysis: landmark_protocol()},
+        "protocols": {
+            analysis: landmark_protocol()
+            | {
+                "through": {
+                    "label": "remission of depression",
+                    "word": "remission",
+                    "called": ["remitted", "symptomatic"],
+                }
+            }
+        },
         "associations": {},
         "verdicts": [
             claim(

@@ -253,6 +253,14 @@ def test_a_simulated_run_says_so_everywhere_and_shows_the_truth(demo: str, publi
     assert "simulated" not in words_of(public).lower()
 
 
+def test_the_four_groups_are_labelled_as_a_description_where_a_trial_declares_them(demo: str, public: str) -> None:
+    words = words_of(demo)
+    assert "no difference between these groups is an effect" in words
+    assert "because it makes remission as common as among the treated" in words
+    assert "The first is 24.0% of the whole" in words
+    assert "Through remission" not in words_of(public)
+
+
 def test_a_simulated_run_without_its_truth_is_refused() -> None:
     results, facts = mock_results.demo_run()
     del results["truth"]

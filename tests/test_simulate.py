@@ -97,11 +97,47 @@ def test_a_world_without_an_effect_has_a_truth_of_no_difference() -> None:
     survey, protocol = load_survey("demo"), load_protocol("treatment-initiation")
     assert survey.world is not None
     declared = survey.world.model_dump()
-    del declared["follow_up"]["back_pain"]["categories"]["present"]["terms"]["first.antidepressant_start"]
+    for name in ("back_pain", "back_pain_midway"):
+        del declared["follow_up"][name]["categories"]["present"]["terms"]["first.antidepressant_start"]
+    del declared["follow_up"]["phq9_midway"]["terms"]["first.antidepressant_start"]
     null = survey.model_copy(update={"world": type(survey.world).model_validate(declared)})
     planted = truth(null, protocol, 1, people=50_000).set_index("scale")["truth"]
     assert planted["risk-difference"] == pytest.approx(0)
     assert planted["risk-ratio"] == pytest.approx(1)
+    assert planted.loc[["through-overall", "through-direct", "through-indirect"]].tolist() == pytest.approx([0, 0, 0])
+
+
+def test_a_treatment_that_only_makes_people_remit_acts_through_nothing_else() -> None:
+    survey, protocol = load_survey("demo"), load_protocol("treatment-initiation")
+    assert survey.world is not None
+    declared = survey.world.model_dump()
+    for name in ("back_pain", "back_pain_midway"):
+        del declared["follow_up"][name]["categories"]["present"]["terms"]["first.antidepressant_start"]
+    # Of the score only whether it is below 5 matters, by a mediator that is yes or no in the world too.
+    remission = {
+        "categories": {"absent": {}, "present": {"terms": {"first.antidepressant_start": {"started": 1.0}}}},
+    }
+    before = {**declared["follow_up"]}
+    pain = before.pop("back_pain")
+    terms = pain["categories"]["present"]["terms"]
+    del terms["phq9_midway"]
+    terms["joint_pain"] = {"present": -1.0}
+    declared["follow_up"] = {**before, "joint_pain": remission, "back_pain": pain}
+    world = survey.model_copy(update={"world": type(survey.world).model_validate(declared)})
+    assert protocol.through is not None
+    through = protocol.through.model_copy(update={"mediator": {"joint_pain": ["present"]}})
+    told = truth(world, protocol.model_copy(update={"through": through}), 1, people=100_000).set_index("scale")["truth"]
+    assert told["through-direct"] == pytest.approx(0, abs=1e-12)
+    assert told["through-indirect"] == pytest.approx(told["through-overall"])
+    assert told["through-overall"] < -0.01
+
+
+def test_a_mediator_that_the_world_draws_too_late_is_refused() -> None:
+    survey, protocol = load_survey("demo"), load_protocol("treatment-initiation")
+    assert protocol.through is not None
+    late = protocol.through.model_copy(update={"mediator": {"common_cold": ["present"]}})
+    with pytest.raises(ValueError, match="not before 'back_pain'"):
+        truth(survey, protocol.model_copy(update={"through": late}), 1, people=20_000)
 
 
 def test_where_no_world_is_declared_nothing_is_planted() -> None:

@@ -385,7 +385,7 @@ def test_what_compares_the_arms_on_a_level_hidden_in_one_of_them_is_hidden_too()
 def test_concealing_twice_or_after_a_file_changes_nothing(tmp_path: Any) -> None:
     results, facts = mock_results.public_run()
     once = conceal(results, facts["smallest_cell"])
-    for name in COUNTS:
+    for name in set(COUNTS) & set(results):
         once[name].to_csv(tmp_path / name, index=False)
         back = conceal({name: pd.read_csv(tmp_path / name, keep_default_na=False, na_values=[""])}, 10)[name]
         for column in COUNTS[name]:
@@ -396,7 +396,7 @@ def test_concealing_twice_or_after_a_file_changes_nothing(tmp_path: Any) -> None
 def test_a_run_without_small_counts_is_printed_whole() -> None:
     results, _ = mock_results.public_run()
     shown = conceal(results, 0)
-    assert not any(shown[name]["suppressed"].any() for name in COUNTS)
+    assert not any(shown[name]["suppressed"].any() for name in set(COUNTS) & set(results))
     assert shown["estimates"]["estimate"].equals(results["estimates"]["estimate"])
 
 

@@ -233,6 +233,28 @@ rule multiverse:
         "../scripts/multiverse.py"
 
 
+rule go_through:
+    """Effects through what a trial declares, such as remission, and the four groups, which are a description."""
+    input:
+        people="<results>/harmonised/{survey}.parquet",
+        code=code("trials"),
+        lock=LOCK,
+    output:
+        through="<results>/trials/{protocol}/{survey}.through.csv",
+        groups="<results>/trials/{protocol}/{survey}.four_groups.csv",
+        flow="<results>/trials/{protocol}/{survey}.through_flow.csv",
+    log:
+        "<results>/logs/through/{protocol}/{survey}.log",
+    conda:
+        "../../environment.yml"
+    params:
+        declaration=lambda wildcards: declared(
+            protocol=wildcards.protocol, survey=wildcards.survey, part="design"
+        ),
+    script:
+        "../scripts/go_through.py"
+
+
 rule associate:
     """Prevalence over groups in a cross-section, crude and standardised."""
     input:

@@ -7,6 +7,7 @@ from backpain.declared import declared
 from backpain.project import code, commit, finish, forget_changed
 from backpain.spec import (
     check_run,
+    goes_through,
     imputing_jobs,
     is_calibrated,
     load_study,
@@ -57,6 +58,10 @@ TABLES += MULTIVERSE if any(EXPLORING.values()) else []
 CONTROLLED = [protocol for protocol, _ in RUN.trials if is_calibrated(protocol)]
 CONTROLS = ["controls", "calibration", "calibrated", "contours"]
 TABLES += CONTROLS if CONTROLLED else []
+# Which trials declare what treatment acts through.
+THROUGH = {protocol: goes_through(protocol) for protocol, _ in RUN.trials}
+THROUGH_TABLES = ["through", "four_groups"]
+TABLES += THROUGH_TABLES if any(THROUGH.values()) else []
 PER_SURVEY = ["cleaning", "published", "harmonisation"]
 TEMPLATE = [
     "report.html.j2",
@@ -114,7 +119,14 @@ def pieces(kind):
         for protocol, survey in RUN.trials
         if (kind not in MULTIVERSE or EXPLORING[protocol])
         and (kind not in CONTROLS or protocol in CONTROLLED)
+        and (kind not in THROUGH_TABLES or THROUGH[protocol])
     ]
+    if kind == "flow":
+        found += [
+            f"<results>/trials/{protocol}/{survey}.through_flow.csv"
+            for protocol, survey in RUN.trials
+            if THROUGH[protocol]
+        ]
     if kind in ("estimates", "flow"):
         found += associations(
             f"<results>/associations/{{association}}/{{survey}}.{kind}.csv"

@@ -20,7 +20,10 @@ PASSES: dict[str, Callable[[float, float], bool]] = {
     "largest_smd": operator.le,
     "least_overlap": operator.ge,
     "smallest_arm": operator.ge,
+    # Of analyses through a mediator alone, with the threshold of the arms.
+    "smallest_group": operator.ge,
 }
+DECLARED = ("largest_smd", "least_overlap", "smallest_arm")
 
 
 def largest_smd(balance: pd.DataFrame, stage: str) -> float:
@@ -76,8 +79,8 @@ def diagnostics(
         If the gate does not name exactly these thresholds; for an empty arm, unusable weights, scores outside
         0-1.
     """
-    if set(thresholds) != set(PASSES):
-        raise ValueError(f"gate: thresholds {sorted(thresholds)} are declared; declare exactly {', '.join(PASSES)}")
+    if set(thresholds) != set(DECLARED):
+        raise ValueError(f"gate: thresholds {sorted(thresholds)} are declared; declare exactly {', '.join(DECLARED)}")
     treated = treated_marks(participants)
     weight = usable_weight(analysis_weight, len(treated), "analysis_weight")
     score = checked_propensity(propensity, len(treated))

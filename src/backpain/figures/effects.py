@@ -11,6 +11,8 @@ from matplotlib.figure import Figure
 from backpain.figures.curve import curves
 from backpain.figures.doubts import funnel, tipping
 from backpain.figures.forests import by_estimator, by_panel, by_subgroup, forest, scaled, told, whisker
+from backpain.figures.mediation import groups as four_groups
+from backpain.figures.mediation import parts
 from backpain.figures.style import SLIM, STYLE, canvas, require, rows_axis, styled, write
 from backpain.tables.conceal import conceal
 from backpain.tables.numbers import (
@@ -134,6 +136,9 @@ def draw(results: Mapping[str, pd.DataFrame], facts: Mapping[str, Any]) -> dict[
             grid = section.doubtful("tipping")
             grid, like = grid[grid["supposed"].isna()], section.supposed.iloc[0]
             drawn[f"{name}.tipping"] = tipping(grid, section.doubtful("frontier"), like)
+        if len(section.through):
+            drawn[f"{name}.through"] = parts(section.through, section.declared["through"]["word"])
+            drawn[f"{name}.four-groups"] = four_groups(section.four_groups)
         if len(section.multiverse):
             drawn |= {f"{name}.{kind}": one for kind, one in curves(section.multiverse, section.truth).items()}
     return drawn

@@ -8,8 +8,10 @@ import numpy as np
 import pandas as pd
 
 from backpain.harmonise import judge
+from backpain.simulate.through import EFFECTS, means_through
 from backpain.simulate.world import Crowd, baseline, choose, draw_one, probabilities
 from backpain.spec import Plan, Protocol, Survey
+from backpain.spec.world import World
 
 PEOPLE = 2_000_000
 BATCH = 250_000
@@ -24,7 +26,8 @@ def truth(survey: Survey, protocol: Protocol, seed: int, people: int = PEOPLE) -
     Everyone eligible is followed twice, once as treated and once as untreated, by the same chance; the risks are means of the
     outcome's probabilities. Where an arm has several categories, each person is given one of them with the
     probability the world has for it. Without a world answers are left to chance, so nothing is planted: only the
-    contrasts are known, and they say so.
+    contrasts are known, and they say so. What a trial declares to act through a mediator has rows of its own
+    (`through-overall`, `through-direct`, `through-indirect`), differences among those at risk when it is measured.
 
     Returns
     -------
@@ -39,6 +42,7 @@ def truth(survey: Survey, protocol: Protocol, seed: int, people: int = PEOPLE) -
     """
     if survey.world is None:
         nothing = [(scale, AGAINST, value, 0.0) for scale, value in NO_DIFFERENCE.items()]
+        nothing += [(effect, AGAINST, 0.0, 0.0) for effect in (EFFECTS if protocol.through else ())]
         return pd.DataFrame(nothing, columns=COLUMNS[1:]).assign(analysis=protocol.name)[COLUMNS]
     rng = np.random.default_rng([seed, 1])
     found = [
@@ -48,14 +52,38 @@ def truth(survey: Survey, protocol: Protocol, seed: int, people: int = PEOPLE) -
     risks = np.concatenate(found)
     if len(risks) < 2:
         raise ValueError(f"{protocol.name}: nobody in the world of {survey.name} is eligible; nothing can be planted")
-    return pd.DataFrame(_contrasts(risks), columns=COLUMNS[1:]).assign(analysis=protocol.name)[COLUMNS]
+    rows = _contrasts(risks)
+    if protocol.through is not None:
+        rows += _through(survey.world, protocol, seed, people)
+    return pd.DataFrame(rows, columns=COLUMNS[1:]).assign(analysis=protocol.name)[COLUMNS]
+
+
+def _through(world: World, protocol: Protocol, seed: int, people: int) -> list[tuple[str, str, float, float]]:
+    """The effects through the mediator that a trial declares, with their Monte Carlo errors."""
+    through, rng = protocol.through, np.random.default_rng([seed, 2])
+    assert through is not None
+    plan = protocol.model_copy(update={"outcome": through.outcome or protocol.outcome})
+    found = []
+    for start in range(0, people, BATCH):
+        crowd = baseline(world, min(BATCH, people - start), rng)
+        crowd = _chosen(crowd, eligible(crowd, plan))
+        chance = int(rng.integers(2**63))
+        treated, untreated = (
+            _give(crowd, plan, arm, np.random.default_rng(chance))
+            for arm in (plan.treatment.treated, plan.treatment.untreated)
+        )
+        found.append(means_through(crowd, (treated, untreated), plan, through, chance))
+    means = np.concatenate(found)
+    rows = []
+    for effect, (first, second) in EFFECTS.items():
+        difference = means[:, first] - means[:, second]
+        rows.append((effect, AGAINST, float(difference.mean()), float(difference.std() / np.sqrt(len(means)))))
+    return rows
 
 
 def _risks(crowd: Crowd, plan: Plan, rng: np.random.Generator) -> np.ndarray:
     """The outcome's probability as treated and as untreated for everyone eligible of a batch."""
-    chosen = eligible(crowd, plan)
-    kept = {name: values[chosen] for name, values in crowd.values.items()}
-    crowd = Crowd(crowd.world, int(chosen.sum()), kept, crowd.labels)
+    crowd = _chosen(crowd, eligible(crowd, plan))
     seed = int(rng.integers(2**63))
     columns = []
     for arm in (plan.treatment.treated, plan.treatment.untreated):
@@ -74,6 +102,11 @@ def eligible(crowd: Crowd, plan: Plan) -> np.ndarray:
             raise ValueError(f"the world does not draw {name!r}, which the trial needs; add it to `baseline`")
         met &= judge(crowd.column(name), test).fillna(False).to_numpy(bool)
     return met
+
+
+def _chosen(crowd: Crowd, chosen: np.ndarray) -> Crowd:
+    kept = {name: values[chosen] for name, values in crowd.values.items()}
+    return Crowd(crowd.world, int(chosen.sum()), kept, crowd.labels)
 
 
 def _give(crowd: Crowd, plan: Plan, arm: list[str], rng: np.random.Generator) -> Crowd:

@@ -9,6 +9,7 @@ from backpain.spec.analysis import (
     Protocol,
     Rule,
     Run,
+    Through,
     Variable,
 )
 from backpain.spec.base import Closed, Range
@@ -17,6 +18,7 @@ from backpain.spec.doubt import Bias, Control, Controls
 from backpain.spec.load import (
     families_of,
     folder,
+    goes_through,
     imputing_jobs,
     is_calibrated,
     load_association,
@@ -75,6 +77,7 @@ __all__ = [
     "Study",
     "Survey",
     "Test",
+    "Through",
     "Variable",
     "Variation",
     "Where",
@@ -82,6 +85,7 @@ __all__ = [
     "controlled",
     "families_of",
     "folder",
+    "goes_through",
     "imputing_jobs",
     "is_calibrated",
     "load_association",

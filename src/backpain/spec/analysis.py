@@ -269,6 +269,71 @@ class Multiverse(Closed):
         return self
 
 
+class Order(Closed):
+    """From which month to which treatment, mediator and outcome are measured, on the scale of `windows`."""
+
+    treatment: tuple[float, float]
+    mediator: tuple[float, float]
+    outcome: tuple[float, float]
+
+    @model_validator(mode="after")
+    def _one_after_another(self) -> Order:
+        for first, then in (("treatment", "mediator"), ("mediator", "outcome")):
+            ends, begins = getattr(self, first)[1], getattr(self, then)[0]
+            if ends > begins:
+                raise ValueError(
+                    f"the {first} is measured to month {ends:g} and the {then} from month {begins:g}; what acts through "
+                    f"a mediator comes in order: measure the {then} later, or narrow the {first}"
+                )
+        return self
+
+
+class Through(Closed):
+    """What treatment may act through, such as remission, measured in the follow-up wave between treatment and outcome.
+
+    `mediator` names its variable and what counts as yes; `word` is what it is called, `called` its yes and its no.
+    `at_risk` are tests, in the follow-up wave, of who had no outcome when it was measured. `outcome` takes the place of
+    the trial's, where that reaches back before the mediator. `after_treatment` are confounders of mediator and outcome,
+    measured in the follow-up wave, that treatment may have changed; those at baseline are the trial's.
+    """
+
+    label: str
+    word: str = Field("remission", max_length=30)
+    mediator: dict[str, Tests]
+    called: tuple[str, str] = ("remitted", "symptomatic")
+    at_risk: dict[str, dict[str, Tests]]
+    outcome: Outcome | None = None
+    after_treatment: list[Term] = Field(default_factory=list)
+    months: Order
+    _bare_names = field_validator("after_treatment", mode="before")(_terms)
+
+    @model_validator(mode="after")
+    def _one_mediator(self) -> Through:
+        if len(self.mediator) != 1:
+            raise ValueError("mediator: name one variable and what counts as yes, such as {phq9: {maximum: 4}}")
+        if not self.at_risk:
+            raise ValueError(
+                "at_risk: say who had no outcome when the mediator was measured; others cannot get it anew"
+            )
+        return self
+
+    @property
+    def variable(self) -> str:
+        """The mediator's variable."""
+        return next(iter(self.mediator))
+
+    @property
+    def later(self) -> list[str | dict[str, Any]]:
+        """The confounders after treatment as terms of a model."""
+        return [term.term for term in self.after_treatment]
+
+    def variables(self) -> set[str]:
+        """Every variable used, all of the follow-up wave."""
+        names = {self.variable, *(name for tests in self.at_risk.values() for name in tests)}
+        names |= {term.variable for term in self.after_treatment}
+        return names | ({self.outcome.variable} if self.outcome else set())
+
+
 class Component(Closed):
     """One target-trial component, as one would specify it and as these data emulate it."""
 
@@ -343,6 +408,7 @@ class Protocol(Plan):
     multiverse: Multiverse | None = None
     calibration: Calibration | None = None
     sensitivity: Sensitivity | None = None
+    through: Through | None = None
     assumptions: list[str] = Field(default_factory=list)
     limits: list[str] = Field(default_factory=list)
     smallest_effect: float

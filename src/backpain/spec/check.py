@@ -177,6 +177,7 @@ def _trial(protocol: Protocol, survey: Survey, variables: dict[str, Variable]) -
     problems += _subgroups(file, protocol, variables)
     if protocol.calibration is not None:
         problems += _calibration(file, protocol)
+    problems += _through(file, protocol, survey, variables)
     if protocol.primary_estimator not in protocol.estimators:
         problems.append(f"{file}: primary_estimator {protocol.primary_estimator!r} is not among the estimators")
     return problems
@@ -228,6 +229,23 @@ def _plan(file: str, name: str, plan: Plan, survey: Survey, variables: dict[str,
         problems.append(f"{place}: panels: none of the named panels is one of surveys/{survey.name}.yaml")
     problems += _variance(place, plan, survey)
     return problems + _universe(place, plan.eligibility.values(), plan.variables(), survey)
+
+
+def _through(file: str, protocol: Protocol, survey: Survey, variables: dict[str, Variable]) -> list[str]:
+    """Whether the survey can tell what treatment is declared to act through."""
+    through = protocol.through
+    if through is None:
+        return []
+    place = f"{file}: through"
+    problems = _missing_answers(place, through.variables(), survey, variables)
+    for box, tests in {"mediator": through.mediator, **through.at_risk}.items():
+        problems += _tests(place, box, tests, variables)
+    if through.outcome is not None:
+        problems += _tests(place, "outcome", {through.outcome.variable: through.outcome.event}, variables)
+    if protocol.assignment.missing != "complete-case":
+        problems.append(f"{place}: goes with `missing: complete-case` in the declared analysis; leave one of them out")
+    groups = [*protocol.eligibility.values(), through.mediator, *through.at_risk.values()]
+    return problems + _universe(place, groups, through.variables(), survey)
 
 
 def _variance(place: str, plan: Plan, survey: Survey) -> list[str]:

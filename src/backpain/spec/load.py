@@ -250,6 +250,11 @@ def workers_of(name: str) -> int:
     return max(plan_of(protocol, variation).variance.workers for variation in ("main", *protocol.variations))
 
 
+def goes_through(name: str) -> bool:
+    """Whether a trial declares what treatment acts through."""
+    return load_protocol(name).through is not None
+
+
 def multiverse_jobs(name: str) -> int:
     """How many jobs share the specifications of a trial's multiverse; 0 if it declares none."""
     multiverse = load_protocol(name).multiverse

@@ -1,8 +1,8 @@
 """Every count of a run in one ledger, so that no table gives away what another hides.
 
-The flow, the baseline table, the missingness table and the estimates print the same people. Here their counts become
-cells (the same count in two tables is one cell) and the sums between them become equations; `suppress.protect`
-decides what to hide. Relations are taken only where the numbers obey them.
+The flow, the baseline table, the missingness table, the estimates and the four groups print the same people. Here their
+counts become cells (the same count in two tables is one cell) and the sums between them become equations;
+`suppress.protect` decides what to hide. Relations are taken only where the numbers obey them.
 """
 
 from __future__ import annotations
@@ -22,9 +22,13 @@ COUNTS = {
     "table1": ["people"],
     "missingness": ["missing", "people"],
     "estimates": ["people", "events"],
+    "four_groups": ["people", "events"],
     "cleaning": ["looked_at", "touched"],
 }
-DERIVED = {"table1": ["value", "low", "high", "smd", "rule"]}
+DERIVED = {
+    "table1": ["value", "low", "high", "smd", "rule"],
+    "four_groups": ["weighted_people", "risk", "se", "low", "high", "rule"],
+}
 SCOPE = ["survey", "analysis", "variation"]
 # What withholding costs: sums over arms first, then variations, then the declared analysis, its arms last.
 CHEAP, USUAL, MAIN, PRECIOUS = range(4)
@@ -142,6 +146,21 @@ def enter_estimates(ledger: Ledger, estimates: pd.DataFrame) -> None:
                 ledger.relate({**sums, whole: -1})
 
 
+def enter_groups(ledger: Ledger, groups: pd.DataFrame) -> None:
+    """People and events by arm and mediator, which make up those of the arm in the flow of the same variation."""
+    parts: dict[Name, dict[Key, int]] = {}
+    for row, line in numbered(groups):
+        scope, arm = tuple(line[name] for name in SCOPE), str(line["arm"])
+        written = []
+        for column in COUNTS["four_groups"]:
+            name = (*scope, "group", column, arm, str(line["mediator"]))
+            written.append(ledger.write([name], line[column], "four_groups", row, column))
+            parts.setdefault((*scope, column, arm), {})[name] = 1
+        ledger.rest(*written)
+    for whole, members in parts.items():
+        ledger.relate({**members, whole: -1})
+
+
 def enter_baseline(ledger: Ledger, table1: pd.DataFrame) -> None:
     """The levels of a variable in an arm make up the arm."""
     for (*scope, variable, arm), rows in table1.groupby([*SCOPE, "variable", "arm"], sort=False):
@@ -178,6 +197,7 @@ def enter_cleaning(ledger: Ledger, cleaning: pd.DataFrame) -> None:
 ENTER = {
     "flow": enter_flow,
     "estimates": enter_estimates,
+    "four_groups": enter_groups,
     "table1": enter_baseline,
     "missingness": enter_missingness,
     "cleaning": enter_cleaning,

@@ -89,6 +89,7 @@ SCALES: dict[str, Callable[[Any], str]] = {
     "risk-difference": difference,
     "number-needed-to-treat": count,
     "ratio": ratio,
+    "share": percent,
     **dict.fromkeys(RATIOS, ratio),
 }
 
@@ -162,6 +163,7 @@ CHECKS = {
         "weighted share of an arm with propensity inside the other's 1st to 99th percentile, the smaller of the two",
     ),
     "smallest_arm": ("size of the arms", "followed people with weight in the smaller arm"),
+    "smallest_group": ("size of the groups", "people at risk in the smallest group of arm and mediator"),
 }
 # What the others are called; `{}` stands for the arm.
 FURTHER_CHECKS = {

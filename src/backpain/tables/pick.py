@@ -126,6 +126,33 @@ class Section:
         frame = frame.assign(estimator_label=[sentence(words(name)) for name in frame["estimator"]])
         return frame.sort_values("estimator", key=lambda names: names != self.speaking["main"], kind="stable")
 
+    @cached_property
+    def through(self) -> pd.DataFrame:
+        """Effects through what the trial declares, with the planted ones beside them; empty where it declares nothing."""
+        frame = self.rows("through") if "through" in self.tables else pd.DataFrame(columns=["effect", "scale"])
+        planted = [
+            self.truth.get(f"through-{effect}") if scale == "risk-difference" else None
+            for effect, scale in zip(frame["effect"], frame["scale"], strict=True)
+        ]
+        return frame.assign(truth=pd.Series(planted, index=frame.index, dtype=float))
+
+    @property
+    def parts(self) -> dict[str, Row]:
+        """The overall, direct and indirect difference by standardisation, and the share through the mediator."""
+        frame = self.through
+        frame = frame[(frame["estimator"] == "standardisation") & frame["scale"].isin(["risk-difference", "share"])]
+        return {"share" if row["scale"] == "share" else str(row["effect"]): row for row in records(frame)}
+
+    @property
+    def four_groups(self) -> pd.DataFrame:
+        """Treated or not, remitted or not: a description."""
+        return self.rows("four_groups")
+
+    @cached_property
+    def through_boxes(self) -> pd.DataFrame:
+        """The flow of those followed through the mediator, in order."""
+        return self.rows("flow", "through").sort_values("step")
+
     @property
     def panels(self) -> pd.DataFrame:
         """Each panel's own risk difference, with an interval by the design's degrees of freedom."""

@@ -231,6 +231,65 @@ def pooling(frame: pd.DataFrame, identity: str) -> Markup:
     )
 
 
+def through(frame: pd.DataFrame, identity: str) -> Markup:
+    """Effects through what a trial declares, by estimator. frame: rows of through.csv with `truth`."""
+    rows = [row for row in frame.to_dict("records") if row["scale"] != "risk"]
+    columns = [
+        Column("effect", "Effect", sentence, False, "11rem"),
+        Column("unit", "Scale", plain, False, "8rem"),
+        Column("told", "Estimate (95% interval)", plain, True),
+        Column("p", "p", numbers.p_value, True),
+    ]
+    if frame["truth"].notna().any():
+        columns.append(Column("truth", "Planted, per 1,000", numbers.difference, True))
+    columns.append(Column("why", "Without a number because", plain, False, "10rem"))
+    told = [
+        {
+            **row,
+            "heading": sentence(words(row["estimator"])),
+            "unit": {**UNITS, "share": "Share"}[row["scale"]].replace("Ratio of prevalences", "Risk ratio"),
+            "told": numbers.with_interval(row, row["scale"]),
+            "why": "" if numbers.is_missing(row["reason"]) else str(row["reason"]),
+        }
+        for row in rows
+    ]
+    return table(
+        pd.DataFrame(told),
+        columns,
+        identity=identity,
+        group="heading",
+        caption="The overall effect among those still at risk when the mediator was measured, in two parts that add up as "
+        "differences and multiply as ratios. Weighting leans on other models and checks standardisation.",
+        mark=lambda row: "" if row["gate"] == "passed" else "not-an-answer",
+    )
+
+
+def four_groups(frame: pd.DataFrame, smallest: int, identity: str) -> Markup:
+    """Treated or not, remitted or not: a description. frame: rows of four_groups.csv."""
+    lines = frame.to_dict("records")
+    starred = [" *" if row["rule"] == "suppress" else "" for row in lines]
+    told = [
+        numbers.with_interval({**row, "estimate": row["risk"]}, "risk") + star
+        for row, star in zip(lines, starred, strict=True)
+    ]
+    columns = [
+        Column("arm", "Arm", sentence),
+        Column("mediator", "Group", sentence),
+        Column("people", "People", numbers.count, True),
+        Column("weighted_people", "People represented", numbers.count, True),
+        Column("events", "Events", numbers.count, True),
+        Column("told", "Per 1,000 (95% interval)", plain, True),
+    ]
+    return table(
+        frame.assign(told=told),
+        columns,
+        identity=identity,
+        smallest=smallest,
+        caption="A description, not an effect: who is in which group was settled after treatment began. Weighted shares with the "
+        "interval of Korn and Graubard; those marked * are less precise than the NCHS standard asks of a published share.",
+    )
+
+
 def multiverse_tests(frame: pd.DataFrame, identity: str) -> Markup:
     """What all specifications say together. frame: rows of multiverse_tests.csv."""
     write = {"median estimate": lambda row: numbers.effect(row["value"], row["scale"])}

@@ -9,6 +9,7 @@ from backpain.trials.multiverse import DRAWS, SPECIFICATION, explore
 from backpain.trials.panels import PANELS, panel_estimates
 from backpain.trials.scope import DESCRIPTION, ESTIMATES
 from backpain.trials.subgroups import SUBGROUPS, subgroup_estimates
+from backpain.trials.through import through_trial
 
 __all__ = [
     "CONTROLS",
@@ -32,4 +33,5 @@ __all__ = [
     "panel_estimates",
     "run_controls",
     "subgroup_estimates",
+    "through_trial",
 ]

@@ -171,10 +171,13 @@ def averaged(looks: list[Look], sets: list[pd.DataFrame], plan: Plan) -> dict[st
     }
 
 
-def gate_of(people: pd.DataFrame, plan: Plan) -> str:
-    """Whether one set of participants passes the gate of its plan, and if not what it failed."""
+def gate_of(people: pd.DataFrame, plan: Plan, further: pd.DataFrame | None = None) -> str:
+    """The gate of some participants by themselves, with further checks of their own."""
     seen = look(people, plan, plan.assignment.names)
-    return "failed: models" if seen is None else gate(averaged([seen], [people], plan)["diagnostics"])
+    if seen is None:
+        return "failed: models"
+    told = averaged([seen], [people], plan)["diagnostics"]
+    return gate(told if further is None else pd.concat([told, further], ignore_index=True))
 
 
 def _mean_balance(frames: list[pd.DataFrame]) -> pd.DataFrame:
