@@ -166,6 +166,48 @@ def test_weights_of_loss_are_multiplied_up_over_the_periods() -> None:
     assert expected[-1] > 1.2 / stay.min()
 
 
+def test_loss_before_the_event_weighs_the_period_too_and_leaves_the_lost_out_of_it() -> None:
+    untreated = crowd(treated_share=0).drop(columns="death").query("period < 4")
+    panel = everyone(untreated, untreated.assign(id=untreated["id"] + 1000, treated=1))
+    declared = SequentialTrials(lost="lost", loss="first", stabilised=False, **SATURATED)
+    rows = weighted_rows(panel, declared)
+    stay = 1 - untreated.groupby("period")["lost"].mean().to_numpy()
+    expected = np.cumprod(1 / stay)
+    kept = rows.merge(
+        panel[["id", "period", "lost"]].assign(person=pd.factorize(panel["id"])[0]), on=["person", "period"]
+    )
+    by_time = kept[kept["lost"] == 0].groupby("follow_up")["weight"].agg(["min", "max"])
+    assert by_time["min"].to_numpy() == pytest.approx(expected, rel=1e-9)
+    assert by_time["max"].to_numpy() == pytest.approx(expected, rel=1e-9)
+    counted = untreated[untreated["lost"] == 0].groupby("period")["event"].mean().to_numpy()
+    found = emulate_sequence(panel, declared)
+    assert found.risk[0] == pytest.approx(1 - np.cumprod(1 - counted), rel=1e-7)
+    assert found.counts["rows"].to_list() == [int((untreated["lost"] == 0).sum())] * 2
+
+
+def test_loss_before_the_event_that_a_covariate_explains_is_undone() -> None:
+    rng = np.random.default_rng(5)
+    count = 20_000
+    x = rng.random((count, 2)) < 0.5
+    treated = rng.random(count) < 0.5
+    parts = []
+    alive = np.ones(count, dtype=bool)
+    for k in range(2):
+        lost = alive & (rng.random(count) < np.where(x[:, k], 0.6, 0.1))
+        event = alive & ~lost & (rng.random(count) < np.where(x[:, k], 0.4, 0.1))
+        # Some begin later, which initiation does not look at.
+        now = treated | (rng.random(count) < 0.1 * k)
+        part = pd.DataFrame({"id": np.arange(count), "period": k, "treated": now * 1, "x": x[:, k] * 1.0})
+        parts.append(part.assign(event=event * 1, lost=lost * 1, eligible=int(k == 0))[alive])
+        alive = alive & ~lost & ~event
+    panel = pd.concat(parts, ignore_index=True)
+    declared = SequentialTrials(lost="lost", loss="first", varying=("x",), time_zero="weighted", **SATURATED)
+    truth = [0.25, 1 - 0.75**2]
+    assert emulate_sequence(panel, declared).risk == pytest.approx(np.array([truth, truth]), abs=0.015)
+    crude = SequentialTrials(lost="lost", loss="first", loss_weights=False, **SATURATED)
+    assert emulate_sequence(panel, crude).risk[0, 1] < truth[1] - 0.05
+
+
 def test_a_competing_event_gives_the_aalen_johansen_incidence() -> None:
     panel = crowd(seed=2)
     panel["lost"] = 0
@@ -335,6 +377,9 @@ def test_weighting_for_deviation_undoes_selection_that_the_covariate_explains() 
         {"time_zero": "weighted", "longest": 4, "stabilised": False},
         {"strategy": "sustained", "grace": 1, "truncate": (0.05, 0.9)},
         {"strategy": "sustained", "follow_up": "restricted cubic spline", "by_time": "none", "death": None},
+        {"strategy": "sustained", "time_zero": "weighted", "truncate": (0.01, 0.95), "loss": "first"},
+        {"strategy": "sustained", "grace": 1, "truncate": (0.05, 0.9), "loss": "first"},
+        {"loss": "first", "stabilised": False},
     ],
 )
 def test_the_influence_function_is_the_slope_in_a_persons_weight(
@@ -422,10 +467,11 @@ def test_the_number_needed_to_treat_has_no_ends_where_the_difference_may_be_noth
         (lambda p: p.assign(treated=p["treated"] * 2), "neither 0 nor 1"),
         (lambda p: p.assign(period=p["period"] + 0.5), "whole numbers"),
         (lambda p: p.drop(columns="low"), "there is no column 'low'"),
+        (lambda p: p.assign(lost=p["event"]), "has both event and loss"),
     ],
 )
 def test_a_panel_that_cannot_be_is_refused_in_words(panel: pd.DataFrame, change: Any, words: str) -> None:
-    declared = SequentialTrials(**PANEL, strategy="sustained")
+    declared = SequentialTrials(**PANEL, strategy="sustained", loss="first" if words.endswith("loss") else "last")
     with pytest.raises(ValueError, match=words):
         emulate_sequence(change(panel), declared)
 
@@ -437,6 +483,7 @@ def test_a_panel_that_cannot_be_is_refused_in_words(panel: pd.DataFrame, change:
         ({"strategy": "as treated"}, "strategy 'as treated' is not known"),
         ({"grace": 2}, "grace 2"),
         ({"truncate": (0.99, 0.01)}, "two shares in order"),
+        ({"loss": "early"}, "loss 'early' is not known"),
         ({"follow_up": "wiggly"}, "follow_up 'wiggly' is not known"),
     ],
 )

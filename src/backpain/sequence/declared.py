@@ -9,13 +9,15 @@ from backpain.sequence.smooth import SMOOTHS
 
 STRATEGIES = ("initiation", "sustained")
 TIME_ZERO = ("adjusted", "weighted")
+LOSS = ("last", "first")
 
 
 @dataclass(frozen=True)
 class SequentialTrials:
     """A target trial begun anew in every period in which somebody is eligible (Hernan 2008, Epidemiology 19:766).
 
-    Within a period covariates and eligibility come first, then treatment, then death, then the event, then loss.
+    Within a period covariates and eligibility come first, then treatment, then death, then the event; loss comes last, or
+    with `loss: first` before death and event.
 
     Attributes
     ----------
@@ -27,8 +29,11 @@ class SequentialTrials:
         period, before which nothing is known, does not inform the models of treatment, unless its own treatment has to
         be weighted (`time_zero: weighted`): that takes everybody as untreated before.
     lost
-        The column of who was lost after the period, and nothing is known of later; None: nobody was. Then
+        The column of who was lost in the period, and nothing is known of later; None: nobody was. Then
         whoever has no more rows was followed to the end of the study.
+    loss
+        `last`: whether the lost had the event in that period is known; `first`: it is not, as where events are asked
+        for at the next interview. That period then counts for treatment and loss, but not for the event.
     death
         The column of the competing event; None: there is none.
     strategy
@@ -66,6 +71,7 @@ class SequentialTrials:
     eligible: str = "eligible"
     prior: str | None = None
     lost: str | None = None
+    loss: str = "last"
     death: str | None = None
     strategy: str = "initiation"
     grace: int = 0
@@ -85,6 +91,7 @@ class SequentialTrials:
         for name, value, known in (
             ("strategy", self.strategy, STRATEGIES),
             ("time_zero", self.time_zero, TIME_ZERO),
+            ("loss", self.loss, LOSS),
             *((name, getattr(self, name), SMOOTHS) for name in ("follow_up", "trial", "calendar", "by_time")),
         ):
             if value not in known:
@@ -126,4 +133,4 @@ def variables_of(terms: tuple[Term, ...]) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-__all__ = ["STRATEGIES", "TIME_ZERO", "SequentialTrials", "variables_of"]
+__all__ = ["LOSS", "STRATEGIES", "TIME_ZERO", "SequentialTrials", "variables_of"]

@@ -103,7 +103,7 @@ def _counts(whole: Frame) -> pd.DataFrame:
                 "arm": name,
                 "people": len(np.unique(trials.person[mine])),
                 "trials": int(mine.sum()),
-                "rows": int(trials.length[mine].sum(dtype=np.int64)),
+                "rows": int(trials.length[mine].sum(dtype=np.int64) - trials.unknown[mine].sum()),
                 "events": int(trials.event[mine].sum()),
                 "deaths": int(trials.death[mine].sum()),
             }

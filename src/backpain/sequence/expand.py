@@ -66,6 +66,8 @@ class Trials:
         (person-trials,) whether treatment began in the last period of grace, and not before.
     cloned
         Whether each person and time zero is there once for each arm.
+    loss_first
+        Whether the row of who is lost tells nothing of the event.
     blocks
         The blocks, which cover every person-trial once.
     """
@@ -76,6 +78,7 @@ class Trials:
     arm: Marks
     late: Marks
     cloned: bool
+    loss_first: bool
     blocks: tuple[Block, ...]
 
     @classmethod
@@ -101,7 +104,7 @@ class Trials:
             for place in range(len(rows))
             if ends[place + 1] > ends[place]
         )
-        made = cls(periods, start, length, arm, late, declared.grace > 0, blocks)
+        made = cls(periods, start, length, arm, late, declared.grace > 0, declared.loss == "first", blocks)
         for treated, words in ((True, "treated"), (False, "untreated")):
             if not made.event[arm == treated].any():
                 raise ValueError(
@@ -119,6 +122,13 @@ class Trials:
     def death(self) -> Marks:
         """(person-trials,) whether the last row has the competing event."""
         return self.periods.death[self.start + self.length - 1]
+
+    @cached_property
+    def unknown(self) -> Marks:
+        """(person-trials,) whether nothing is known of the last row's event, because loss came first."""
+        if not self.loss_first:
+            return np.zeros(len(self.start), dtype=bool)
+        return self.periods.lost[self.start + self.length - 1]
 
     @cached_property
     def person(self) -> Whole:

@@ -166,7 +166,8 @@ class _Walk:
         for arm in range(len(at)):
             since = at[arm] - zero[arm]
             treated = remaining(since, last)
-            lost = treated - since
+            # Of rows from here on (`loss: first`) or after this one, of trials that began no later.
+            lost = treated + zero[arm] if self.declared.loss == "first" else treated - since
             if self.declared.time_zero == "weighted":
                 treated = treated + zero[arm]
             if self.declared.strategy == "initiation":
@@ -188,7 +189,7 @@ class _Walk:
         now, grace = start + bound.k, declared.grace > 0
         for model, drift in zip(self.weights.models, self.drift, strict=True):
             if model.what == "loss":
-                counted = np.arange(start, now)
+                counted = np.arange(start, now + (declared.loss == "first" and not trials.periods.lost[now]))
             else:
                 until = start if declared.strategy == "initiation" else now
                 counted = np.arange(start + (declared.time_zero == "adjusted"), until + 1)

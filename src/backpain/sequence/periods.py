@@ -60,8 +60,9 @@ class Periods:
         ------
         ValueError
             If a column is absent or has missing values, a mark is neither 0 nor 1, a person-period stands there twice or
-            is left out, rows follow an event, a death or a loss, a row has both event and death, somebody is
-            not among the people, nobody is eligible, or an arm or the outcome is empty.
+            is left out, rows follow an event, a death or a loss, a row has both event and death or, where loss comes
+            first, loss and one of them, somebody is not among the people, nobody is eligible, or an arm or the outcome is
+            empty.
         """
         marks = [declared.treatment, declared.event, declared.eligible]
         marks += [name for name in (declared.prior, declared.lost, declared.death) if name is not None]
@@ -123,6 +124,9 @@ class Periods:
             _refuse(np.append(False, wrong), words, names, self.period)
         both = self.event & self.death
         _refuse(both, f"has both {declared.event} and {declared.death}; keep what came first", names, self.period)
+        if declared.loss == "first":
+            known = self.lost & (self.event | self.death)
+            _refuse(known, f"has both {declared.event} and loss, which comes before it", names, self.period)
         for mark, name, words in (
             (self.eligible, declared.eligible, "nobody is ever eligible, so no trial begins"),
             (self.eligible & self.treated, declared.treatment, "nobody eligible is treated at time zero"),

@@ -165,20 +165,20 @@ def solve(frame: Frame, weight: Numbers, before: Solved | None = None) -> Solved
     weights = fit_weights(periods, declared, weight[periods.person], None if before is None else before.weights)
     made = row_weights(weights, trials, declared)
     rows = _with_survey(made.weight, weight, trials)
-    nobody = np.zeros(len(trials.start), dtype=bool)
+    before_event = trials.death | trials.unknown
     event = fit_pooled(
-        frame.pooled(trials.event, trials.death, rows),
+        frame.pooled(trials.event, before_event, rows),
         declared.event,
         None if before is None else before.event.coefficients,
     )
     death = None
     if declared.death is not None and trials.death.any():
-        pooled = frame.pooled(trials.death, nobody, rows)
+        pooled = frame.pooled(trials.death, trials.unknown, rows)
         start = before.death.coefficients if before is not None and before.death is not None else None
         death = fit_pooled(pooled, declared.death, start)
     ratio = None
     if frame.ratio_times is not None:
-        pooled = frame.pooled(trials.event, trials.death, rows, constant=True)
+        pooled = frame.pooled(trials.event, before_event, rows, constant=True)
         start = before.ratio.coefficients if before is not None and before.ratio is not None else None
         # The model with the product is near.
         start = event.coefficients[: len(pooled.names)] if start is None else start

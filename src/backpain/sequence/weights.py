@@ -73,8 +73,9 @@ class Weights:
         (rows,) running sums for the treated and for the untreated arm of the log ratios of treatment; None: no weights.
     late
         (rows,) what beginning treatment in the last period of grace adds to the logarithm.
-    loss
-        (rows,) running sum of the log ratios of loss before each period; None: no weights.
+    loss, loss_zero
+        (rows,) running sums of the log ratios of loss that a period's rows are weighted by, and that are taken off where a
+        trial begins in the period; None: no weights.
     """
 
     models: tuple[Model, ...]
@@ -82,6 +83,7 @@ class Weights:
     never: Numbers | None = None
     late: Numbers | None = None
     loss: Numbers | None = None
+    loss_zero: Numbers | None = None
 
 
 def fit_weights(
@@ -129,8 +131,8 @@ def log_weight(weights: Weights, trials: Trials, declared: SequentialTrials, blo
     if weights.late is not None and k >= declared.grace:
         late = trials.late[among]
         total[late] += weights.late[start[late] + declared.grace]
-    if weights.loss is not None:
-        total += weights.loss[start + k] - weights.loss[start]
+    if weights.loss is not None and weights.loss_zero is not None:
+        total += weights.loss[start + k] - weights.loss_zero[start]
     return total
 
 
@@ -166,8 +168,10 @@ def _fitted(periods: Periods, declared: SequentialTrials, weight: Numbers) -> tu
             if _differs(periods.treated[mask]) and _needed(periods, declared, stratum):
                 groups.append(_Among.of("deviation", mask, periods.treated, periods, weight, stratum))
     if declared.weighs_loss:
-        # Who has had the event or died is no longer at risk of being lost, nor is anybody after the study's end.
-        mask = periods.lost | (~periods.event & ~periods.death & (periods.period < periods.period.max()))
+        mask = np.ones(len(periods.person), dtype=bool)
+        if declared.loss == "last":
+            # Who has had the event or died is no longer at risk of being lost, nor is anybody after the study's end.
+            mask = periods.lost | (~periods.event & ~periods.death & (periods.period < periods.period.max()))
         if _differs(periods.lost[mask]):
             groups.append(_Among.of("loss", mask, ~periods.lost, periods, weight))
     return tuple(group.model(above, terms, periods, declared) for group in groups for above, terms in sides)
@@ -252,8 +256,12 @@ def _summed(models: tuple[Model, ...], periods: Periods, declared: SequentialTri
         made = replace(made, always=always, never=never, late=late)
     if loss:
         ratio = _ratios(loss, periods, declared)
-        # The loss after a period weighs the periods that follow it.
-        made = replace(made, loss=running(ratio, periods.first) - ratio)
+        if declared.loss == "first":
+            # Rows of the lost do not count, so that their own ratio is of no use.
+            ratio = np.where(periods.lost, 0.0, ratio)
+        through = running(ratio, periods.first)
+        # Loss at a period's end weighs the periods that follow it; at its beginning, the period too.
+        made = replace(made, loss=through if declared.loss == "first" else through - ratio, loss_zero=through - ratio)
     return made
 
 
