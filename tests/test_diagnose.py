@@ -570,7 +570,8 @@ def test_a_confounder_that_changes_what_treatment_does_is_told_by_the_products(
 
 
 def test_products_that_the_design_is_too_small_for_have_no_test() -> None:
-    people = by_conditions(True).assign(stratum=0, psu=0)
+    people = by_conditions(True).assign(psu=0)
+    people["stratum"] = np.arange(len(people)) % 2
     plan = load_protocol("treatment-landmark").model_copy(
         update={"assignment": Assignment(confounders=[{"variable": "condition"}])}
     )

@@ -155,8 +155,12 @@ class Section:
 
     @property
     def panels(self) -> pd.DataFrame:
-        """Each panel's own risk difference, with an interval by the design's degrees of freedom."""
-        frame = self.rows("panels") if "panels" in self.tables else pd.DataFrame(columns=["scale"])
+        """Each panel's own risk difference, with an interval by the design's degrees of freedom.
+
+        Empty where too few panels have an estimate for anything to be said of how they differ.
+        """
+        compared = "heterogeneity" in self.tables and len(self.rows("heterogeneity"))
+        frame = self.rows("panels") if compared else pd.DataFrame(columns=["scale"])
         frame = frame[frame["scale"] == "risk-difference"].reset_index(drop=True)
         reach = float(t_quantile(int(self.main["design_df"]))) * frame["se"] if len(frame) else 0.0
         return frame if not len(frame) else frame.assign(low=frame["estimate"] - reach, high=frame["estimate"] + reach)
