@@ -20,8 +20,8 @@ from nobody import nobody_in_particular
 from workshop import bytes_of, copy, inside, launch, planned, run
 
 RULES = (
-    "simulate", "plant", "ingest", "harmonise", "emulate", "impute", "diagnose", "estimate", "go_in_sequence", "combine",
-    "draw", "walk_through", "report",
+    "simulate", "plant", "ingest", "harmonise", "emulate", "impute", "diagnose", "estimate", "combine", "draw", "walk_through",
+    "report",
 )  # fmt: skip
 
 
