@@ -13,6 +13,7 @@ from backpain.harmonise import harmonise
 from backpain.ingest import ingest
 from backpain.receipts import simulated_receipts
 from backpain.simulate import encode, simulate, write_raw
+from backpain.simulate.world import orders_of
 from backpain.spec import Survey, load_survey, load_variables
 from nobody import nobody_in_particular
 
@@ -69,4 +70,4 @@ def test_a_survey_without_a_world_is_made_up_by_chance(name: str, tmp_path: Path
     people = harmonise(clean(ingest(survey, paths), survey)[0], survey, variables).people
     answered = [variable for variable in survey.variables if variable in people]
     assert (people[answered].nunique() > 1).mean() > 0.8
-    assert people["order"].nunique() == (2 if survey.kind == "panel" else 1)
+    assert people["order"].nunique() == (orders_of(survey) if survey.kind == "panel" else 1)

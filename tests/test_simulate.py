@@ -98,8 +98,8 @@ def test_a_world_without_an_effect_has_a_truth_of_no_difference() -> None:
     assert survey.world is not None
     declared = survey.world.model_dump()
     for name in ("back_pain", "back_pain_midway"):
-        del declared["follow_up"][name]["categories"]["present"]["terms"]["first.antidepressant_start"]
-    del declared["follow_up"]["phq9_midway"]["terms"]["first.antidepressant_start"]
+        del declared["follow_up"][name]["categories"]["present"]["terms"]["before.antidepressant_start"]
+    del declared["follow_up"]["phq9_midway"]["terms"]["before.antidepressant_start"]
     null = survey.model_copy(update={"world": type(survey.world).model_validate(declared)})
     planted = truth(null, protocol, 1, people=50_000).set_index("scale")["truth"]
     assert planted["risk-difference"] == pytest.approx(0)
@@ -112,10 +112,10 @@ def test_a_treatment_that_only_makes_people_remit_acts_through_nothing_else() ->
     assert survey.world is not None
     declared = survey.world.model_dump()
     for name in ("back_pain", "back_pain_midway"):
-        del declared["follow_up"][name]["categories"]["present"]["terms"]["first.antidepressant_start"]
+        del declared["follow_up"][name]["categories"]["present"]["terms"]["before.antidepressant_start"]
     # Of the score only whether it is below 5 matters, by a mediator that is yes or no in the world too.
     remission = {
-        "categories": {"absent": {}, "present": {"terms": {"first.antidepressant_start": {"started": 1.0}}}},
+        "categories": {"absent": {}, "present": {"terms": {"before.antidepressant_start": {"started": 1.0}}}},
     }
     before = {**declared["follow_up"]}
     pain = before.pop("back_pain")

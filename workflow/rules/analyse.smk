@@ -255,6 +255,28 @@ rule go_through:
         "../scripts/go_through.py"
 
 
+rule go_in_sequence:
+    """The trial begun anew at each interview, by every declared strategy, with curves."""
+    input:
+        people="<results>/harmonised/{survey}.parquet",
+        code=code("trials"),
+        lock=LOCK,
+    output:
+        contrasts="<results>/trials/{protocol}/{survey}.sequence.csv",
+        curves="<results>/trials/{protocol}/{survey}.sequence_curves.csv",
+        counts="<results>/trials/{protocol}/{survey}.sequence_counts.csv",
+    log:
+        "<results>/logs/sequence/{protocol}/{survey}.log",
+    conda:
+        "../../environment.yml"
+    params:
+        declaration=lambda wildcards: declared(
+            protocol=wildcards.protocol, survey=wildcards.survey, part="design"
+        ),
+    script:
+        "../scripts/go_in_sequence.py"
+
+
 rule associate:
     """Prevalence over groups in a cross-section, crude and standardised."""
     input:

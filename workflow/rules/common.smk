@@ -10,6 +10,7 @@ from backpain.spec import (
     goes_through,
     imputing_jobs,
     is_calibrated,
+    is_sequence,
     load_study,
     members_of,
     multiverse_jobs,
@@ -62,6 +63,10 @@ TABLES += CONTROLS if CONTROLLED else []
 THROUGH = {protocol: goes_through(protocol) for protocol, _ in RUN.trials}
 THROUGH_TABLES = ["through", "four_groups"]
 TABLES += THROUGH_TABLES if any(THROUGH.values()) else []
+# Which trials are begun anew at each interview too.
+SEQUENCES = [protocol for protocol, _ in RUN.trials if is_sequence(protocol)]
+SEQUENCE_TABLES = ["sequence", "sequence_curves", "sequence_counts"]
+TABLES += SEQUENCE_TABLES if SEQUENCES else []
 PER_SURVEY = ["cleaning", "published", "harmonisation"]
 TEMPLATE = [
     "report.html.j2",
@@ -120,6 +125,7 @@ def pieces(kind):
         if (kind not in MULTIVERSE or EXPLORING[protocol])
         and (kind not in CONTROLS or protocol in CONTROLLED)
         and (kind not in THROUGH_TABLES or THROUGH[protocol])
+        and (kind not in SEQUENCE_TABLES or protocol in SEQUENCES)
     ]
     if kind == "flow":
         found += [

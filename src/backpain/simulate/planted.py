@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pandas as pd
 
-from backpain.harmonise import judge
+from backpain.simulate.potential import chosen_of, eligible, give
+from backpain.simulate.sequences import nothing_in_sequence, planted_in_sequence
 from backpain.simulate.through import EFFECTS, means_through
-from backpain.simulate.world import Crowd, baseline, choose, draw_one, probabilities
+from backpain.simulate.world import Crowd, baseline, draw_one, probabilities, remembering
 from backpain.spec import Plan, Protocol, Survey
 from backpain.spec.world import World
 
 PEOPLE = 2_000_000
+# Trials in sequence follow everybody several times over, so that fewer people do.
+SHARE = 20
 BATCH = 250_000
 COLUMNS = ["analysis", "scale", "arm", "truth", "mc_se"]
 AGAINST = "treated vs untreated"
@@ -27,7 +28,8 @@ def truth(survey: Survey, protocol: Protocol, seed: int, people: int = PEOPLE) -
     outcome's probabilities. Where an arm has several categories, each person is given one of them with the
     probability the world has for it. Without a world answers are left to chance, so nothing is planted: only the
     contrasts are known, and they say so. What a trial declares to act through a mediator has rows of its own
-    (`through-overall`, `through-direct`, `through-indirect`), differences among those at risk when it is measured.
+    (`through-overall`, `through-direct`, `through-indirect`), differences among those at risk when it is measured; so
+    have trials in sequence (`sequence-<strategy>-<periods>`), differences among all who begin one.
 
     Returns
     -------
@@ -43,6 +45,7 @@ def truth(survey: Survey, protocol: Protocol, seed: int, people: int = PEOPLE) -
     if survey.world is None:
         nothing = [(scale, AGAINST, value, 0.0) for scale, value in NO_DIFFERENCE.items()]
         nothing += [(effect, AGAINST, 0.0, 0.0) for effect in (EFFECTS if protocol.through else ())]
+        nothing += nothing_in_sequence(survey, protocol)
         return pd.DataFrame(nothing, columns=COLUMNS[1:]).assign(analysis=protocol.name)[COLUMNS]
     rng = np.random.default_rng([seed, 1])
     found = [
@@ -55,6 +58,8 @@ def truth(survey: Survey, protocol: Protocol, seed: int, people: int = PEOPLE) -
     rows = _contrasts(risks)
     if protocol.through is not None:
         rows += _through(survey.world, protocol, seed, people)
+    if protocol.sequence is not None:
+        rows += planted_in_sequence(survey, protocol, np.random.default_rng([seed, 3]), people // SHARE)
     return pd.DataFrame(rows, columns=COLUMNS[1:]).assign(analysis=protocol.name)[COLUMNS]
 
 
@@ -66,10 +71,10 @@ def _through(world: World, protocol: Protocol, seed: int, people: int) -> list[t
     found = []
     for start in range(0, people, BATCH):
         crowd = baseline(world, min(BATCH, people - start), rng)
-        crowd = _chosen(crowd, eligible(crowd, plan))
+        crowd = chosen_of(crowd, eligible(crowd, plan))
         chance = int(rng.integers(2**63))
         treated, untreated = (
-            _give(crowd, plan, arm, np.random.default_rng(chance))
+            give(crowd, plan, arm, np.random.default_rng(chance))
             for arm in (plan.treatment.treated, plan.treatment.untreated)
         )
         found.append(means_through(crowd, (treated, untreated), plan, through, chance))
@@ -83,40 +88,13 @@ def _through(world: World, protocol: Protocol, seed: int, people: int) -> list[t
 
 def _risks(crowd: Crowd, plan: Plan, rng: np.random.Generator) -> np.ndarray:
     """The outcome's probability as treated and as untreated for everyone eligible of a batch."""
-    crowd = _chosen(crowd, eligible(crowd, plan))
+    crowd = chosen_of(crowd, eligible(crowd, plan))
     seed = int(rng.integers(2**63))
     columns = []
     for arm in (plan.treatment.treated, plan.treatment.untreated):
         # The same seed in both arms: what is left to chance is the same chance, so the contrast is precise.
-        columns.append(_risk(_give(crowd, plan, arm, np.random.default_rng(seed)), plan, np.random.default_rng(seed)))
+        columns.append(_risk(give(crowd, plan, arm, np.random.default_rng(seed)), plan, np.random.default_rng(seed)))
     return np.column_stack(columns)
-
-
-def eligible(crowd: Crowd, plan: Plan) -> np.ndarray:
-    """Who of the population would be eligible and in one of the two arms."""
-    tests: list[tuple[str, Any]] = [item for box in plan.eligibility.values() for item in box.items()]
-    tests.append((plan.treatment.variable, [*plan.treatment.treated, *plan.treatment.untreated]))
-    met = np.ones(crowd.size, bool)
-    for name, test in tests:
-        if name not in crowd.values:
-            raise ValueError(f"the world does not draw {name!r}, which the trial needs; add it to `baseline`")
-        met &= judge(crowd.column(name), test).fillna(False).to_numpy(bool)
-    return met
-
-
-def _chosen(crowd: Crowd, chosen: np.ndarray) -> Crowd:
-    kept = {name: values[chosen] for name, values in crowd.values.items()}
-    return Crowd(crowd.world, int(chosen.sum()), kept, crowd.labels)
-
-
-def _give(crowd: Crowd, plan: Plan, arm: list[str], rng: np.random.Generator) -> Crowd:
-    """The crowd with everyone in one arm."""
-    name = plan.treatment.variable
-    shares = probabilities(crowd, crowd.world.baseline[name])
-    inside = np.array([label in arm for label in crowd.labels[name]])
-    shares = np.where(inside, shares, 0)
-    given = choose(shares / shares.sum(axis=1, keepdims=True), rng)
-    return crowd.add(name, given, crowd.labels[name])
 
 
 def _risk(crowd: Crowd, plan: Plan, rng: np.random.Generator) -> np.ndarray:
@@ -126,8 +104,7 @@ def _risk(crowd: Crowd, plan: Plan, rng: np.random.Generator) -> np.ndarray:
         raise ValueError(
             f"the world does not draw {outcome!r} at follow-up, which the trial needs; add it to `follow_up`"
         )
-    for name in crowd.world.baseline:
-        crowd = crowd.add(f"first.{name}", crowd.values[name], crowd.labels.get(name))
+    crowd = remembering(crowd)
     for name, draw in crowd.world.follow_up.items():
         if name == outcome:
             labels = list(draw.categories or {})

@@ -11,7 +11,7 @@ from scipy.special import expit
 from scipy.stats import betabinom
 
 from backpain.harmonise import judge
-from backpain.simulate.world import Crowd, draw_one, probabilities
+from backpain.simulate.world import Crowd, draw_one, probabilities, remembering
 from backpain.spec import Plan, Through
 from backpain.spec.world import Draw
 
@@ -58,18 +58,12 @@ def _some(crowd: Crowd, chosen: NDArray[np.bool_]) -> Crowd:
     return Crowd(crowd.world, int(chosen.sum()), kept, crowd.labels)
 
 
-def _first(crowd: Crowd) -> Crowd:
-    for name in crowd.world.baseline:
-        crowd = crowd.add(f"first.{name}", crowd.values[name], crowd.labels.get(name))
-    return crowd
-
-
 def _until(crowd: Crowd, names: list[str], rng: np.random.Generator) -> Crowd:
     """The crowd with all that the world draws at follow-up down to the last of these."""
     absent = [name for name in names if name not in crowd.world.follow_up]
     if absent:
         raise ValueError(f"the world does not draw {', '.join(absent)} at follow-up, which the trial needs; add it")
-    crowd = _first(crowd)
+    crowd = remembering(crowd)
     for name, draw in crowd.world.follow_up.items():
         crowd = draw_one(crowd, name, draw, rng)
         names = [other for other in names if other != name]
@@ -83,7 +77,7 @@ def _arm(
 ) -> tuple[Numbers, Numbers]:
     """(people, 2) chance of a mediator of yes and of no in an arm, and (people, 2) the outcome's risk within each."""
     rng = np.random.default_rng([seed, 1])
-    crowd, waiting = _first(crowd), list(crowd.world.follow_up)
+    crowd, waiting = remembering(crowd), list(crowd.world.follow_up)
     while waiting and waiting[0] != through.variable:
         name = waiting.pop(0)
         if name in fixed:

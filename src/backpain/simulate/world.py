@@ -11,7 +11,7 @@ import pandas as pd
 from backpain.harmonise import judge
 from backpain.simulate.drawn import alike, drawn
 from backpain.spec import Survey, Test, Variable
-from backpain.spec.world import Draw, Predictor, World
+from backpain.spec.world import Draw, Predictor, World, bare
 
 CANDIDATES = 6  # people who live in the sampled PSUs for each one who is sampled
 
@@ -47,7 +47,7 @@ class Crowd:
                     raise ValueError(f"the world gives {name} an effect of {strays}, which it never draws")
                 total += np.array([effect.get(label, 0.0) for label in self.labels[name]])[self.values[name]]
             else:
-                total += effect * (self.values[name] - self.world.centre.get(name.removeprefix("first."), 0.0))
+                total += effect * (self.values[name] - self.world.centre.get(bare(name), 0.0))
         return total
 
 
@@ -68,10 +68,19 @@ def baseline(world: World, size: int, rng: np.random.Generator, sampled: bool = 
     return crowd
 
 
-def follow_up(crowd: Crowd, rng: np.random.Generator) -> Crowd:
-    """Draw what has become of people; what the world does not draw anew stays as it was."""
+def remembering(crowd: Crowd) -> Crowd:
+    """The crowd on the way to its next wave: `before.` is as it is now, `first.` as it was at baseline."""
     for name in crowd.world.baseline:
-        crowd = crowd.add(f"first.{name}", crowd.values[name], crowd.labels.get(name))
+        labels = crowd.labels.get(name)
+        if f"first.{name}" not in crowd.values:
+            crowd = crowd.add(f"first.{name}", crowd.values[name], labels)
+        crowd = crowd.add(f"before.{name}", crowd.values[name], labels)
+    return crowd
+
+
+def follow_up(crowd: Crowd, rng: np.random.Generator) -> Crowd:
+    """Draw what has become of people by the next wave; what the world does not draw anew stays as it was."""
+    crowd = remembering(crowd)
     for name, draw in crowd.world.follow_up.items():
         crowd = draw_one(crowd, name, draw, rng)
     return crowd
@@ -119,7 +128,7 @@ def _count(crowd: Crowd, name: str, draw: Draw, rng: np.random.Generator) -> np.
 
 
 def _later(crowd: Crowd, name: str, draw: Draw, rng: np.random.Generator) -> np.ndarray:
-    return crowd.values[f"first.{name}"] + float(draw.as_before or 0)
+    return crowd.values[f"before.{name}"] + float(draw.as_before or 0)
 
 
 DRAWS: dict[str, Callable[[Crowd, str, Draw, np.random.Generator], np.ndarray]] = {
@@ -168,11 +177,20 @@ def draw_people(survey: Survey, variables: dict[str, Variable], people: int, rng
     frames = [drawn(_rows(survey, variables, crowd, weight, panel, 0), survey, rng)]
     if survey.kind == "panel":
         seen = np.ones(crowd.size, bool)
-        if world.seen is not None:
-            seen = rng.random(crowd.size) < 1 / (1 + np.exp(-crowd.predict(world.seen)))
-        later = _rows(survey, variables, follow_up(crowd, rng), weight, panel, 1).assign(seen=seen)
-        frames.append(alike(later, frames[0]))
+        for order in range(1, orders_of(survey)):
+            if world.seen is not None:
+                # Who is lost once is not found again.
+                seen = seen & (rng.random(crowd.size) < 1 / (1 + np.exp(-crowd.predict(world.seen))))
+            crowd = follow_up(crowd, rng)
+            later = _rows(survey, variables, crowd, weight, panel, order).assign(seen=seen)
+            frames.append(alike(later, frames[0]))
     return pd.concat(frames, ignore_index=True)
+
+
+def orders_of(survey: Survey) -> int:
+    """How many waves a panel's people are asked in."""
+    panels = survey.waves.panels
+    return len(survey.waves.values) if panels is None else max(len(waves) for waves in panels.values())
 
 
 def _rows(

@@ -21,6 +21,7 @@ from backpain.spec.load import (
     goes_through,
     imputing_jobs,
     is_calibrated,
+    is_sequence,
     load_association,
     load_claims,
     load_controls,
@@ -33,6 +34,7 @@ from backpain.spec.load import (
     plan_of,
     workers_of,
 )
+from backpain.spec.sequence import Sequence, Strategy
 from backpain.spec.study import Scenario, Study
 from backpain.spec.survey import (
     Check,
@@ -73,7 +75,9 @@ __all__ = [
     "Rule",
     "Run",
     "Scenario",
+    "Sequence",
     "Source",
+    "Strategy",
     "Study",
     "Survey",
     "Test",
@@ -88,6 +92,7 @@ __all__ = [
     "goes_through",
     "imputing_jobs",
     "is_calibrated",
+    "is_sequence",
     "load_association",
     "load_claims",
     "load_controls",

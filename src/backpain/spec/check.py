@@ -178,6 +178,7 @@ def _trial(protocol: Protocol, survey: Survey, variables: dict[str, Variable]) -
     if protocol.calibration is not None:
         problems += _calibration(file, protocol)
     problems += _through(file, protocol, survey, variables)
+    problems += _sequence(file, protocol, survey, variables)
     if protocol.primary_estimator not in protocol.estimators:
         problems.append(f"{file}: primary_estimator {protocol.primary_estimator!r} is not among the estimators")
     return problems
@@ -246,6 +247,35 @@ def _through(file: str, protocol: Protocol, survey: Survey, variables: dict[str,
         problems.append(f"{place}: goes with `missing: complete-case` in the declared analysis; leave one of them out")
     groups = [*protocol.eligibility.values(), through.mediator, *through.at_risk.values()]
     return problems + _universe(place, groups, through.variables(), survey)
+
+
+def _sequence(file: str, protocol: Protocol, survey: Survey, variables: dict[str, Variable]) -> list[str]:
+    """Whether trials can be begun anew as declared."""
+    declared = protocol.sequence
+    if declared is None:
+        return []
+    place = f"{file}: sequence"
+    problems = _tests(place, "ongoing", {protocol.treatment.variable: declared.ongoing}, variables)
+    problems += [
+        f"{place} > fixed: {name!r} is no confounder of the trial{nearest(name, protocol.assignment.names)}"
+        for name in declared.fixed
+        if name not in protocol.assignment.names
+    ]
+    arms = {*protocol.treatment.treated, *protocol.treatment.untreated}
+    problems += [
+        f"{place} > ongoing: {name!r} is one of the arms already; name what is neither beginning nor doing without"
+        for name in declared.ongoing
+        if name in arms
+    ]
+    if survey.waves.panels is not None or len(survey.waves.values) < 3:
+        problems.append(
+            f"{place}: surveys/{survey.name}.yaml has fewer than three waves of everybody, so that no second trial could begin"
+        )
+    if protocol.assignment.missing != "complete-case":
+        problems.append(f"{place}: goes with `missing: complete-case` in the declared analysis; leave one of them out")
+    if protocol.variance.method == "given":
+        problems.append(f"{place}: replicate weights that a survey gives are not used here; leave one of them out")
+    return problems
 
 
 def _variance(place: str, plan: Plan, survey: Survey) -> list[str]:

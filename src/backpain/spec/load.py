@@ -255,6 +255,11 @@ def goes_through(name: str) -> bool:
     return load_protocol(name).through is not None
 
 
+def is_sequence(name: str) -> bool:
+    """Whether a trial is begun anew at each interview too."""
+    return load_protocol(name).sequence is not None
+
+
 def multiverse_jobs(name: str) -> int:
     """How many jobs share the specifications of a trial's multiverse; 0 if it declares none."""
     multiverse = load_protocol(name).multiverse

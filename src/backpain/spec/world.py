@@ -15,7 +15,8 @@ class Predictor(Closed):
     A number adds its coefficient times its distance from the world's `centre`; a category adds the coefficient that is
     given for it (`{smoking: {current: 0.4}}`), those not named add nothing. `stratum` runs from -1 to 1 over the
     strata; `psu` is the standard normal effect that the people of one PSU share; `first.<name>` is a variable at
-    baseline, and so is a bare name unless the follow-up draws it anew.
+    baseline and `before.<name>` one at the wave before; a bare name is of the wave itself, as it was before unless the
+    follow-up draws it anew.
     """
 
     intercept: float = 0.0
@@ -28,7 +29,7 @@ class Draw(Predictor):
     between: evenly between two numbers. spread: normal around the predictor, with this standard deviation, kept inside
     `minimum` and `maximum`. highest: a score from 0 to this number, beta-binomial with `evenness` (the larger, the
     nearer to binomial); its mean share is the predictor on the logit. rate: a Poisson count, its mean the exponential
-    of the predictor. categories: multinomial logit, one predictor each. as_before: the baseline's value and so much
+    of the predictor. categories: multinomial logit, one predictor each. as_before: the value of the wave before and so much
     more. `decimals` rounds numbers.
     """
 
@@ -68,8 +69,8 @@ class World(Closed):
     """Everything that is true of the made-up people of one survey.
 
     `sampling` is the logarithm of the relative rate at which people are drawn into the survey; `seen` the log-odds of
-    taking part again (everyone does where there is none); `not_answered` the share of refused or unknown answers, which
-    depends on nothing.
+    taking part in the next wave (everyone does where there is none); `follow_up` leads from each wave to the next;
+    `not_answered` is the share of refused or unknown answers, which depends on nothing.
     """
 
     population: float
@@ -90,7 +91,7 @@ class World(Closed):
             known.add(name)
         self._look("sampling", self.sampling, known)
         self._look("seen", self.seen or Predictor(), known)
-        known |= {f"first.{name}" for name in self.baseline}
+        known |= {f"{when}.{name}" for name in self.baseline for when in ("first", "before")}
         for name, draw in self.follow_up.items():
             self._look(f"follow_up > {name}", draw, known)
             known.add(name)
@@ -106,6 +107,10 @@ class World(Closed):
                 raise ValueError(f"{where}: depends on {name!r}, which is not drawn before it")
         numbers = [n for part in parts for n, c in part.terms.items() if not isinstance(c, dict)]
         for name in numbers:
-            bare = name.removeprefix("first.")
-            if bare not in ("stratum", "psu") and bare not in self.centre:
-                raise ValueError(f"{where}: {bare!r} enters as a number; give its `centre`")
+            if bare(name) not in ("stratum", "psu", *self.centre):
+                raise ValueError(f"{where}: {bare(name)!r} enters as a number; give its `centre`")
+
+
+def bare(name: str) -> str:
+    """A variable without the wave that it is looked at in."""
+    return name.removeprefix("first.").removeprefix("before.")

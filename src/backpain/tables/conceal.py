@@ -257,6 +257,13 @@ def relate_panels(ledger: Ledger, cells: Mapping[str, Key]) -> None:
         ledger.relate({**dict.fromkeys(alone.values(), 1), whole: -1})
 
 
+# Counts of people who are counted nowhere else.
+ALONE_IN_TABLE = {
+    "controls": ("events_treated", "events_untreated"),
+    "sequence_counts": ("people", "trials", "events"),
+}
+
+
 def conceal(results: Mapping[str, pd.DataFrame], smallest: int) -> dict[str, pd.DataFrame]:
     """All result tables with small counts, and what would give them away, hidden.
 
@@ -282,8 +289,9 @@ def conceal(results: Mapping[str, pd.DataFrame], smallest: int) -> dict[str, pd.
     concealed = hide_crude(concealed) if "estimates" in open_ else concealed
     if "diagnostics" in concealed and "flow" in concealed:
         concealed["diagnostics"] = hide_matched(concealed["diagnostics"], concealed["flow"], smallest)
-    if "controls" in concealed:
-        concealed["controls"] = hide_events(concealed["controls"], smallest)
+    for name, columns in ALONE_IN_TABLE.items():
+        if name in concealed:
+            concealed[name] = hide_few(concealed[name], columns, smallest)
     if "overlap" in concealed and "people" in concealed["overlap"]:
         concealed["overlap"] = merge_bins(concealed["overlap"], smallest)
     return concealed
@@ -315,15 +323,13 @@ def hide_matched(diagnostics: pd.DataFrame, flow: pd.DataFrame, smallest: int) -
     return diagnostics.assign(**{name: diagnostics[name].mask(hit) for name in ("value", "people")})
 
 
-def hide_events(controls: pd.DataFrame, smallest: int) -> pd.DataFrame:
-    """Empty small counts of events; no other table prints a control's events, so that nothing gives them away."""
-    for column in ("events_treated", "events_untreated"):
-        few = controls[column].notna() & (controls[column] > 0) & (controls[column] < smallest)
-        hidden = controls.get(f"{column}_hidden", pd.Series("", index=controls.index)).fillna("")
-        controls = controls.assign(
-            **{column: controls[column].mask(few), f"{column}_hidden": hidden.mask(few, "small")}
-        )
-    return controls
+def hide_few(frame: pd.DataFrame, columns: Sequence[str], smallest: int) -> pd.DataFrame:
+    """Empty small counts that no other table prints and no total holds, so that nothing gives them away."""
+    for column in columns:
+        few = frame[column].notna() & (frame[column] > 0) & (frame[column] < smallest)
+        hidden = frame.get(f"{column}_hidden", pd.Series("", index=frame.index)).fillna("")
+        frame = frame.assign(**{column: frame[column].mask(few), f"{column}_hidden": hidden.mask(few, "small")})
+    return frame
 
 
 def merge_bins(overlap: pd.DataFrame, smallest: int) -> pd.DataFrame:

@@ -136,6 +136,26 @@ class Section:
         ]
         return frame.assign(truth=pd.Series(planted, index=frame.index, dtype=float))
 
+    @cached_property
+    def sequence(self) -> pd.DataFrame:
+        """Contrasts of trials in sequence, with the planted ones beside them; empty where the trial declares none."""
+        frame = (
+            self.rows("sequence") if "sequence" in self.tables else pd.DataFrame(columns=["strategy", "scale", "time"])
+        )
+        planted = [
+            None if pd.isna(row["time"]) else self.truth.get(f"sequence-{row['strategy']}-{int(row['time'])}")
+            for row in records(frame)
+        ]
+        truth = pd.Series(planted, index=frame.index, dtype=float)
+        return frame.assign(truth=truth.where(frame["scale"] == "risk-difference"))
+
+    @property
+    def sequence_end(self) -> dict[str, Row]:
+        """The risk difference of each strategy by the last period, those estimated."""
+        frame = self.sequence
+        frame = frame[(frame["scale"] == "risk-difference") & frame["estimate"].notna()]
+        return {str(name): records(rows)[-1] for name, rows in frame.groupby("strategy", sort=False)}
+
     @property
     def parts(self) -> dict[str, Row]:
         """The overall, direct and indirect difference by standardisation, and the share through the mediator."""

@@ -231,6 +231,97 @@ def pooling(frame: pd.DataFrame, identity: str) -> Markup:
     )
 
 
+SEQUENCE_SCALES = {
+    "risk-difference": "Difference per 1,000",
+    "risk-ratio": "Risk ratio",
+    "number-needed-to-treat": "Number needed to treat",
+    "free-time-difference": "Mean time free gained",
+    "hazard-odds-ratio": "Ratio of the odds in each period",
+}
+
+
+def sequence(frame: pd.DataFrame, declared: Mapping[str, Any], identity: str) -> Markup:
+    """Contrasts of trials in sequence. frame: rows of sequence.csv with `truth`. declared: the protocol's block."""
+    told = []
+    for row in frame.to_dict("records"):
+        if row["scale"] not in SEQUENCE_SCALES:
+            continue
+        if row["scale"] == "free-time-difference" and row["time"] == 1:
+            continue  # nobody has lost any time before the end of the first period
+        scale = "risk-ratio" if row["scale"] == "hazard-odds-ratio" else row["scale"]
+        told.append(
+            {
+                **row,
+                "heading": declared["strategies"][row["strategy"]]["label"],
+                "by": _by(row, declared["period"]),
+                "unit": SEQUENCE_SCALES[row["scale"]],
+                "told": _sequence_number(row, scale, declared["period"]),
+                "why": "" if numbers.is_missing(row["reason"]) else str(row["reason"]),
+            }
+        )
+    columns = [
+        Column("by", "By the end of", plain, False, "6rem"),
+        Column("unit", "Contrast", plain, False, "11rem"),
+        Column("told", "Estimate (95% interval)", plain, True),
+        Column("p", "p", numbers.p_value, True),
+    ]
+    if frame["truth"].notna().any():
+        columns.append(Column("truth", "Planted, per 1,000", numbers.difference, True))
+    if any(row["why"] for row in told):
+        columns.append(Column("why", "Without a number because", plain, False, "10rem"))
+    return table(
+        pd.DataFrame(told),
+        columns,
+        identity=identity,
+        group="heading",
+        caption="Treated against untreated over all trials of the sequence. A number needed to treat has no interval where the "
+        "difference's holds zero.",
+    )
+
+
+def _by(row: Mapping[str, Any], period: str) -> str:
+    over_all = numbers.is_missing(row["time"]) or row["scale"] == "hazard-odds-ratio"
+    return f"any {period}" if over_all else f"{period} {int(row['time'])}"
+
+
+def _sequence_number(row: Mapping[str, Any], scale: str, period: str) -> str:
+    if scale in ("risk-difference", "risk-ratio"):
+        return numbers.with_interval(row, scale)
+    if numbers.is_missing(row["estimate"]):
+        return numbers.with_interval(row, "risk-ratio")
+    digits, unit = (0, "") if scale == "number-needed-to-treat" else (2, f" {period}s")
+    ends = [row["estimate"], row["low"], row["high"]]
+    one, low, high = (
+        "" if numbers.is_missing(end) else f"{end:.{digits}f}".replace("-", "\N{MINUS SIGN}") for end in ends
+    )
+    return f"{one} ({low} to {high}){unit}" if low and high else f"{one}{unit}"
+
+
+def sequence_counts(frame: pd.DataFrame, declared: Mapping[str, Any], smallest: int, identity: str) -> Markup:
+    """People, trials and events of each arm. frame: rows of sequence_counts.csv."""
+    rows = frame.assign(
+        heading=[declared["strategies"][name]["label"] for name in frame["strategy"]],
+        arm=[sentence(arm) for arm in frame["arm"]],
+    )
+    columns = [
+        Column("arm", "Arm", plain, False, "7rem"),
+        Column("people", "People", numbers.count, True),
+        Column("trials", "Trials begun", numbers.count, True),
+        Column("events", "Events while followed", numbers.count, True),
+        Column("mean_weight", "Mean weight", numbers.ratio, True),
+        Column("largest_weight", "Largest weight", numbers.ratio, True),
+    ]
+    return table(
+        rows,
+        columns,
+        identity=identity,
+        group="heading",
+        smallest=smallest,
+        caption="Who began trials. Somebody may begin several, and events count once in each. With a period of grace everybody is "
+        "in both arms until they deviate from one. Weights are of deviation and loss, the survey's left out.",
+    )
+
+
 def through(frame: pd.DataFrame, identity: str) -> Markup:
     """Effects through what a trial declares, by estimator. frame: rows of through.csv with `truth`."""
     rows = [row for row in frame.to_dict("records") if row["scale"] != "risk"]

@@ -8,6 +8,7 @@ from backpain.trials.missing import CONVERGENCE, convergence, impute_trial, join
 from backpain.trials.multiverse import DRAWS, SPECIFICATION, explore
 from backpain.trials.panels import PANELS, panel_estimates
 from backpain.trials.scope import DESCRIPTION, ESTIMATES
+from backpain.trials.sequence import sequence_trial
 from backpain.trials.subgroups import SUBGROUPS, subgroup_estimates
 from backpain.trials.through import through_trial
 
@@ -32,6 +33,7 @@ __all__ = [
     "joined",
     "panel_estimates",
     "run_controls",
+    "sequence_trial",
     "subgroup_estimates",
     "through_trial",
 ]
