@@ -13,6 +13,8 @@ set_up = @sh workflow/find_python.sh "$(PYTHON)" workflow/set_up.py
 launch = .venv/bin/python workflow/launch.py
 bench_options = $(if $(SIZES),--sizes "$(SIZES)") $(if $(JOBS),--jobs "$(JOBS)") $(if $(PEERS),--peers "$(PEERS)")
 bench_options += $(if $(RUNS),--runs $(RUNS))
+only_sequence = $(filter sequence,$(JOBS))
+all_benchmarks = $(if $(JOBS)$(SIZES)$(PEERS)$(ARGS),,yes)
 
 .PHONY: help run public study check test bench format lab lock clean
 
@@ -40,9 +42,10 @@ test: ## Run every test (ARGS="-k name" for some)
 	$(set_up) dev
 	@.venv/bin/python -m pytest -n 2 --dist loadgroup $(ARGS)
 
-bench: ## Time our functions beside svy, statsmodels and R (SIZES=6000,30000 JOBS=logistic PEERS=svy,R RUNS=7)
+bench: ## Time our functions beside svy, statsmodels, R, pyseqtarget (SIZES=6000,30000 JOBS=logistic PEERS=svy,R RUNS=7)
 	$(set_up) dev
-	@.venv/bin/python benchmarks/speed.py $(bench_options) $(ARGS)
+	@$(if $(only_sequence),,.venv/bin/python benchmarks/speed.py $(bench_options) $(ARGS))
+	@$(if $(or $(only_sequence),$(all_benchmarks)),.venv/bin/python benchmarks/sequence.py $(if $(RUNS),--runs $(RUNS)))
 
 format: ## Put all code into its one layout and mend what can be mended
 	$(set_up) dev

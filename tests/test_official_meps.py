@@ -38,7 +38,14 @@ CLASSES = dict(
         strict=True,
     )
 )
-SUB_CLASSES = ["TC1S1", "TC1S2", "TC1S3", "TC2S1", "TC2S2", "TC3S1"]
+VISITS = dict(
+    zip(
+        YEARS[:-1],
+        ["h118g", "h126g", "h135g", "h144g", "h152g", "h160g", "h168g", "h178g", "h188g", "h197g"],
+        strict=True,
+    )
+)
+SUB_CLASSES = ["TC1S1", "TC1S1_1", "TC1S1_2", "TC1S2", "TC1S3", "TC2S1", "TC2S2", "TC3S1"]
 
 
 class Person(NamedTuple):
@@ -49,22 +56,23 @@ class Person(NamedTuple):
     education: tuple[int, int]  # EDUCYR, EDRECODE
     marriage: int
     depression: tuple[int, int, int] | None = None  # CONDRN, RXNUM, OBNUM of year 1
-    antidepressant: bool = False
+    antidepressants: tuple[tuple[int, int], ...] = ()  # class of level 3, and years ago that it was begun
     phq2: int = 0
     k6: int = 2
     pain: tuple[bool, bool] = (False, False)
     in_year_2: int | None = 1  # INSC1231; None without a row
     health: int = 2
+    counselled: bool = False
 
 
 PEOPLE = [
-    Person("101", (1, (1, 1)), (8, 1), 1, (1, 4, 0), True, 5, 14, (False, True)),
-    Person("102", (2, (4, 1)), (12, 13), 2, (1, 0, 0), False, 1, 3, in_year_2=2),
-    Person("103", (3, (2, 2)), (16, 15), 3, (2, 0, 2), False, 3, 9, health=5),
-    Person("104", (4, (3, 4)), (17, 16), 4, (2, 0, 0), False, -1, -1, in_year_2=None),
-    Person("105", (5, (4, 6)), (0, 1), 5, None, False, -9, 13),
-    Person("106", (2, (4, 1)), (11, 2), 7, (1, 2, 2), True, 4, 10, (True, False)),
-    Person("107", (1, (1, 3)), (13, 14), 10, (1, 0, 0), False, 0, -1, (False, True), in_year_2=2),
+    Person("101", (1, (1, 1)), (8, 1), 1, (1, 4, 0), ((208, 0),), 5, 14, (False, True)),
+    Person("102", (2, (4, 1)), (12, 13), 2, (1, 0, 0), (), 1, 3, in_year_2=2),
+    Person("103", (3, (2, 2)), (16, 15), 3, (2, 0, 2), (), 3, 9, health=5, counselled=True),
+    Person("104", (4, (3, 4)), (17, 16), 4, (2, 0, 0), (), -1, -1, in_year_2=None),
+    Person("105", (5, (4, 6)), (0, 1), 5, None, (), -9, 13),
+    Person("106", (2, (4, 1)), (11, 2), 7, (1, 2, 2), ((308, 3), (209, 0)), 4, 10, (True, False), counselled=True),
+    Person("107", (1, (1, 3)), (13, 14), 10, (1, 0, 0), (), 0, -1, (False, True), in_year_2=2),
 ]
 
 
@@ -148,14 +156,39 @@ def medicines(year: int) -> pd.DataFrame:
     """HC-068 to 2013, the Prescribed Medicines file from 2014; an aspirin for everybody."""
     rows = []
     for person in PEOPLE:
-        for place, code in [("TC1S1", 58), *([("TC2S1", 249)] if person.antidepressant else [])]:
-            row = dict.fromkeys(SUB_CLASSES, -1) | {place: code}
-            row |= {"DUPERSID": identity(person, year - 1995, year), "RXRECIDX": f"{person.pid}{code}"}
+        first = {"TC1S1": 58, "begun": -8}
+        # 101's antidepressant has its sub-class in the second place.
+        drugs = [
+            {"TC1S1" if kind != 208 else "TC2S1": 249, "TC1S1_1": kind, "begun": year - ago}
+            for kind, ago in person.antidepressants
+        ]
+        for number, drug in enumerate([first, *drugs]):
+            begun = drug.pop("begun")
+            row = dict.fromkeys(SUB_CLASSES, -1) | drug
+            row |= {"DUPERSID": identity(person, year - 1995, year), "RXRECIDX": f"{person.pid}{number}"}
             if year >= 2014:
-                row |= {"PANEL": year - 1995, "PURCHRD": 1, "RXBEGMM": 3, "RXBEGYRX": year}
+                row |= {"PANEL": year - 1995, "PURCHRD": 1, "RXBEGMM": 3, "RXBEGYRX": begun}
                 row |= {f"PERWT{str(year)[-2:]}F": 1000.0}
             rows.append(row)
     return pd.DataFrame(rows)
+
+
+def visits(year: int) -> pd.DataFrame:
+    """An Office-Based Medical Provider Visits file: a check-up for everybody, counselling for some."""
+    return pd.DataFrame(
+        [
+            {
+                "DUPERSID": identity(person, year - 1995, year),
+                "PANEL": year - 1995,
+                "EVNTIDX": f"{person.pid}{category}",
+                "VSTCTGRY": category,
+                f"PERWT{str(year)[-2:]}F": 1000.0,
+            }
+            for person in PEOPLE
+            for category in (1, 4)
+            if category == 1 or person.counselled
+        ]
+    )
 
 
 FILES: dict[str, Callable[[int], pd.DataFrame]] = {
@@ -163,6 +196,7 @@ FILES: dict[str, Callable[[int], pd.DataFrame]] = {
     "conditions": conditions,
     "drug_classes": medicines,
     "prescriptions": medicines,
+    "visits": visits,
 }
 
 
@@ -245,6 +279,7 @@ def test_every_year_asks_for_the_files_of_the_agencys_table(year: int) -> None:
     asked = {file.name: file for file in wanted(SURVEY) if file.name.endswith(str(year))}
     drugs = "drug_classes" if year <= 2013 else "prescriptions"
     numbers = {"people": FULL_YEAR[year], "conditions": CONDITIONS[year], drugs: CLASSES[year]}
+    numbers |= {"visits": VISITS[year]} if year in VISITS else {}
     assert {name.split()[0] for name in asked} == set(numbers)
     for name, number in numbers.items():
         stata = year >= 2017 or number == "h190"
@@ -403,6 +438,38 @@ def test_an_antidepressant_is_found_in_either_medicines_file(people: pd.DataFram
         False,
     ]
     assert rows["antidepressant_in_year"].notna().all()
+
+
+@pytest.mark.parametrize("panel", [13, 18, 19, 22])
+def test_antidepressants_fall_into_their_classes(people: pd.DataFrame, panel: int) -> None:
+    rows = people[(people["panel"] == panel) & (people["order"] == 0)].sort_values("person")
+    expected = ["SSRI", "none", "not an antidepressant", "none", "none", "several", "none"]
+    assert rows["antidepressant_class"].tolist() == expected
+
+
+@pytest.mark.parametrize(("panel", "dated"), [(13, False), (18, False), (19, True), (21, True)])
+def test_an_antidepressant_begun_in_the_year_is_told_where_medicines_have_dates(
+    people: pd.DataFrame, panel: int, dated: bool
+) -> None:
+    rows = people[(people["panel"] == panel) & (people["order"] == 0)].sort_values("person")["antidepressant_begun"]
+    # 106 began one of two before; medicines without dates leave it open for everybody.
+    expected = ["in the year", "none", "not an antidepressant", "none", "none", "before", "none"]
+    assert rows.tolist() == expected if dated else rows.isna().all()
+
+
+def test_psychotherapy_is_told_from_medication(people: pd.DataFrame) -> None:
+    for panel in (13, 20, 22):
+        rows = people[(people["panel"] == panel) & (people["order"] == 0)].sort_values("person")
+        assert rows["depression_care"].tolist() == [
+            "medication", "none", "psychotherapy", "none", "none", "both", "none",
+        ]  # fmt: skip
+    assert people.loc[people["wave"] == 2018, "depression_care"].isna().all()
+
+
+def test_pain_has_the_round_of_its_first_report(people: pd.DataFrame) -> None:
+    told = [person(people, pid, 16, order=1)["back_pain_first_round"] for pid in ("101", "103", "107")]
+    assert told == ["round 4", "none", "round 4"]
+    assert pd.isna(person(people, "102", 16, order=1)["back_pain_first_round"])
 
 
 def test_pain_is_absent_only_of_those_who_stayed_to_the_end_of_the_year(people: pd.DataFrame) -> None:

@@ -277,6 +277,26 @@ rule go_in_sequence:
         "../scripts/go_in_sequence.py"
 
 
+rule go_by_round:
+    """The declared analysis of the outcome by the end of each round of the follow-up, with one hazard ratio."""
+    input:
+        people="<results>/harmonised/{survey}.parquet",
+        code=code("trials"),
+        lock=LOCK,
+    output:
+        rounds="<results>/trials/{protocol}/{survey}.rounds.csv",
+    log:
+        "<results>/logs/rounds/{protocol}/{survey}.log",
+    conda:
+        "../../environment.yml"
+    params:
+        declaration=lambda wildcards: declared(
+            protocol=wildcards.protocol, survey=wildcards.survey, part="design"
+        ),
+    script:
+        "../scripts/go_by_round.py"
+
+
 rule associate:
     """Prevalence over groups in a cross-section, crude and standardised."""
     input:

@@ -7,10 +7,8 @@ from backpain.declared import declared
 from backpain.project import code, commit, finish, forget_changed
 from backpain.spec import (
     check_run,
-    goes_through,
+    declares,
     imputing_jobs,
-    is_calibrated,
-    is_sequence,
     load_study,
     members_of,
     multiverse_jobs,
@@ -56,17 +54,22 @@ EXPLORING = {protocol: multiverse_jobs(protocol) for protocol, _ in RUN.trials}
 MULTIVERSE = ["multiverse", "multiverse_tests"]
 TABLES += MULTIVERSE if any(EXPLORING.values()) else []
 # The trials that are run on negative controls too.
-CONTROLLED = [protocol for protocol, _ in RUN.trials if is_calibrated(protocol)]
+CONTROLLED = [
+    protocol for protocol, _ in RUN.trials if declares(protocol, "calibration")
+]
 CONTROLS = ["controls", "calibration", "calibrated", "contours"]
 TABLES += CONTROLS if CONTROLLED else []
 # Which trials declare what treatment acts through.
-THROUGH = {protocol: goes_through(protocol) for protocol, _ in RUN.trials}
+THROUGH = {protocol: declares(protocol, "through") for protocol, _ in RUN.trials}
 THROUGH_TABLES = ["through", "four_groups"]
 TABLES += THROUGH_TABLES if any(THROUGH.values()) else []
 # Which trials are begun anew at each interview too.
-SEQUENCES = [protocol for protocol, _ in RUN.trials if is_sequence(protocol)]
+SEQUENCES = [protocol for protocol, _ in RUN.trials if declares(protocol, "sequence")]
 SEQUENCE_TABLES = ["sequence", "sequence_curves", "sequence_counts"]
 TABLES += SEQUENCE_TABLES if SEQUENCES else []
+# Which trials tell in which round of the follow-up the outcome came.
+BY_ROUND = [protocol for protocol, _ in RUN.trials if declares(protocol, "by_round")]
+TABLES += ["rounds"] if BY_ROUND else []
 PER_SURVEY = ["cleaning", "published", "harmonisation"]
 TEMPLATE = [
     "report.html.j2",
@@ -126,6 +129,7 @@ def pieces(kind):
         and (kind not in CONTROLS or protocol in CONTROLLED)
         and (kind not in THROUGH_TABLES or THROUGH[protocol])
         and (kind not in SEQUENCE_TABLES or protocol in SEQUENCES)
+        and (kind != "rounds" or protocol in BY_ROUND)
     ]
     if kind == "flow":
         found += [

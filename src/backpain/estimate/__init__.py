@@ -9,7 +9,7 @@ from backpain.estimate.association import associate
 from backpain.estimate.estimators import Found
 from backpain.estimate.replicates import Refits
 from backpain.estimate.rows import COLUMNS, minimal_detectable_difference
-from backpain.estimate.trial import ESTIMATORS, REFITTED, USUAL, estimate
+from backpain.estimate.trial import ESTIMATORS, REFITTED, USUAL, Sample, estimate
 
 __all__ = [
     "COLUMNS",
@@ -18,6 +18,7 @@ __all__ = [
     "USUAL",
     "Found",
     "Refits",
+    "Sample",
     "associate",
     "estimate",
     "minimal_detectable_difference",

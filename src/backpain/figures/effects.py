@@ -13,7 +13,7 @@ from backpain.figures.doubts import funnel, tipping
 from backpain.figures.forests import by_estimator, by_panel, by_subgroup, forest, scaled, told, whisker
 from backpain.figures.mediation import groups as four_groups
 from backpain.figures.mediation import parts
-from backpain.figures.sequence import incidence
+from backpain.figures.sequence import by_round, incidence
 from backpain.figures.style import SLIM, STYLE, canvas, require, rows_axis, styled, write
 from backpain.tables.conceal import conceal
 from backpain.tables.numbers import (
@@ -139,6 +139,8 @@ def draw(results: Mapping[str, pd.DataFrame], facts: Mapping[str, Any]) -> dict[
             drawn[f"{name}.tipping"] = tipping(grid, section.doubtful("frontier"), like)
         if len(section.sequence) and len(section.rows("sequence_curves")):
             drawn[f"{name}.sequence"] = incidence(section.rows("sequence_curves"), section.declared["sequence"])
+        if len(section.by_round) and section.by_round["band_low"].notna().any():
+            drawn[f"{name}.rounds"] = by_round(section.by_round)
         if len(section.through):
             drawn[f"{name}.through"] = parts(section.through, section.declared["through"]["word"])
             drawn[f"{name}.four-groups"] = four_groups(section.four_groups)

@@ -1,4 +1,4 @@
-"""Cumulative incidence of trials in sequence, one plot for each strategy."""
+"""Cumulative incidence: of trials in sequence, one plot for each strategy, and by rounds of a follow-up."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ from backpain.tables.numbers import PER
 
 ARMS = {"untreated": "untreated", "treated": "treated"}
 HEIGHT, BOTTOM, TOP = 3.9, 0.62, 0.75
-COLUMNS = ["strategy", "arm", "time", "risk", "low", "high", "band_low", "band_high"]
+DRAWN = ["risk", "low", "high", "band_low", "band_high"]
+COLUMNS = ["strategy", "arm", "time", *DRAWN]
+ROUND_COLUMNS = ["round", "scale", "arm", "time", *DRAWN[1:]]
 
 
 @styled
@@ -48,12 +50,33 @@ def incidence(frame: pd.DataFrame, declared: Mapping[str, Any]) -> Figure:
     return figure
 
 
+@styled
+def by_round(frame: pd.DataFrame) -> Figure:
+    """Risks per 1,000 people by the end of each round, with intervals (bars) and simultaneous bands (shaded).
+
+    frame: rows of rounds.csv of one survey and analysis.
+    """
+    require(frame, [*ROUND_COLUMNS, "estimate"], "rounds")
+    frame = frame[frame["scale"] == "risk"].rename(columns={"estimate": "risk"})
+    names = list(dict.fromkeys(frame["round"]))
+    figure = Figure(figsize=(WIDTH, HEIGHT - 0.4))
+    axes = figure.add_axes((0.1, BOTTOM / (HEIGHT - 0.4), 0.88, 1 - (BOTTOM + 0.25) / (HEIGHT - 0.4)))
+    _curves(axes, frame)
+    axes.set_ylim(0, 1.1 * PER * float(frame["band_high"].max()))
+    axes.set_xticks(np.arange(len(names) + 1), ["time zero", *names])
+    axes.set_xlabel("By the end of")
+    axes.set_ylabel("Risk by then, per 1,000")
+    axes.grid(axis="y", color=STYLE["panel"], linewidth=0.8)
+    axes.set_axisbelow(True)
+    return figure
+
+
 def _curves(axes: Axes, frame: pd.DataFrame) -> None:
     ends = {}
     for side, arm in zip((-0.04, 0.04), ARMS, strict=True):
         lines = frame[frame["arm"] == arm].sort_values("time")
         time = np.append(0.0, lines["time"].to_numpy(float))
-        told = {name: np.append(0.0, PER * lines[name].to_numpy(float)) for name in COLUMNS[3:]}
+        told = {name: np.append(0.0, PER * lines[name].to_numpy(float)) for name in DRAWN}
         axes.fill_between(time, told["band_low"], told["band_high"], color=STYLE[arm], alpha=0.14, linewidth=0)
         axes.plot(
             time, told["risk"], color=STYLE[arm], linewidth=1.8, marker="s" if arm == "treated" else "o", markersize=5
@@ -74,4 +97,4 @@ def _curves(axes: Axes, frame: pd.DataFrame) -> None:
         )  # fmt: skip
 
 
-__all__ = ["incidence"]
+__all__ = ["by_round", "incidence"]

@@ -30,7 +30,7 @@ class Given(NamedTuple):
 class Plan(NamedTuple):
     """Rows for one person: how often each witness and which may stand beside them, or (one-row files) any one of some.
 
-    `extra` is the mean number of those beside, `least` how many rows there have to be at all.
+    `extra` is the mean number of those beside, `least` how many rows there have to be at all, `tests` what was demanded.
     """
 
     rows: dict[int, int]
@@ -38,6 +38,7 @@ class Plan(NamedTuple):
     fits: np.ndarray | None = None
     extra: float = EXTRA_ROWS
     least: int = 0
+    tests: tuple[Atom, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -184,7 +185,7 @@ class Giver:
         # A row that has to be there for no answer's sake is any that touches no answer.
         beside = bystanders(found, mine)
         rows = many_rows(found, mine, 0 if len(beside) else least)
-        return None if rows is None else Plan(rows, beside, extra=EXTRA_ROWS if mine else FREE_ROWS, least=least)
+        return None if rows is None else Plan(rows, beside, None, EXTRA_ROWS if mine else FREE_ROWS, least, tuple(mine))
 
     def _rows(self, found: Witnesses, plan: Plan, people: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Concrete rows: whose each is and which witness, chosen among those that mean the same."""
@@ -200,9 +201,10 @@ class Giver:
         if not owner:
             return NOBODY, NOBODY
         groups = np.concatenate(group)
-        _, alike = found.alike
         chosen = np.zeros(len(groups), dtype=int)
         for number in np.unique(groups):
             here = np.flatnonzero(groups == number)
-            chosen[here] = alike[number][self.rng.integers(len(alike[number]), size=len(here))]
+            # Of variables without an answer nothing is demanded, so that rows may differ in what they say of those.
+            alike = found.like(number, plan.tests)
+            chosen[here] = alike[self.rng.integers(len(alike), size=len(here))]
         return np.concatenate(owner), chosen

@@ -117,6 +117,14 @@ class Witnesses:
         _, first, group = np.unique(np.column_stack(outcomes), axis=0, return_index=True, return_inverse=True)
         return first, [np.flatnonzero(group.ravel() == number) for number in range(len(first))]
 
+    def like(self, group: int, tests: Iterable[Atom]) -> np.ndarray:
+        """All rows that have the same outcome of these tests as the rows of a group of `alike`."""
+        one = self.alike[0][group]
+        same = np.ones(len(self.rows), bool)
+        for name in tests:
+            same &= (self.met[name] == self.met[name][one]) & (self.unknown[name] == self.unknown[name][one])
+        return np.flatnonzero(same)
+
     def concrete(self, chosen: np.ndarray, rng: np.random.Generator) -> dict[str, np.ndarray]:
         """Values for chosen rows: of each cell any one value."""
         made = {}

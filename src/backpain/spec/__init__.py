@@ -16,12 +16,10 @@ from backpain.spec.base import Closed, Range
 from backpain.spec.check import check_run, members_of
 from backpain.spec.doubt import Bias, Control, Controls
 from backpain.spec.load import (
+    declares,
     families_of,
     folder,
-    goes_through,
     imputing_jobs,
-    is_calibrated,
-    is_sequence,
     load_association,
     load_claims,
     load_controls,
@@ -34,7 +32,7 @@ from backpain.spec.load import (
     plan_of,
     workers_of,
 )
-from backpain.spec.sequence import Sequence, Strategy
+from backpain.spec.sequence import Rounds, Sequence, Strategy
 from backpain.spec.study import Scenario, Study
 from backpain.spec.survey import (
     Check,
@@ -72,6 +70,7 @@ __all__ = [
     "Protocol",
     "Published",
     "Range",
+    "Rounds",
     "Rule",
     "Run",
     "Scenario",
@@ -87,12 +86,10 @@ __all__ = [
     "Where",
     "check_run",
     "controlled",
+    "declares",
     "families_of",
     "folder",
-    "goes_through",
     "imputing_jobs",
-    "is_calibrated",
-    "is_sequence",
     "load_association",
     "load_claims",
     "load_controls",

@@ -8,7 +8,7 @@ from pydantic import Field, field_validator, model_validator
 
 from backpain.spec.base import Closed
 from backpain.spec.doubt import Calibration, Sensitivity
-from backpain.spec.sequence import Sequence
+from backpain.spec.sequence import Rounds, Sequence
 from backpain.spec.survey import Tests
 
 
@@ -411,6 +411,7 @@ class Protocol(Plan):
     sensitivity: Sensitivity | None = None
     through: Through | None = None
     sequence: Sequence | None = None
+    by_round: Rounds | None = None
     assumptions: list[str] = Field(default_factory=list)
     limits: list[str] = Field(default_factory=list)
     smallest_effect: float

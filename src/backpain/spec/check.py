@@ -179,6 +179,7 @@ def _trial(protocol: Protocol, survey: Survey, variables: dict[str, Variable]) -
         problems += _calibration(file, protocol)
     problems += _through(file, protocol, survey, variables)
     problems += _sequence(file, protocol, survey, variables)
+    problems += _by_round(file, protocol, survey, variables)
     if protocol.primary_estimator not in protocol.estimators:
         problems.append(f"{file}: primary_estimator {protocol.primary_estimator!r} is not among the estimators")
     return problems
@@ -275,6 +276,23 @@ def _sequence(file: str, protocol: Protocol, survey: Survey, variables: dict[str
         problems.append(f"{place}: goes with `missing: complete-case` in the declared analysis; leave one of them out")
     if protocol.variance.method == "given":
         problems.append(f"{place}: replicate weights that a survey gives are not used here; leave one of them out")
+    return problems
+
+
+def _by_round(file: str, protocol: Protocol, survey: Survey, variables: dict[str, Variable]) -> list[str]:
+    """Whether the survey tells the round of the outcome, and the analysis is one that rounds can share."""
+    declared = protocol.by_round
+    if declared is None:
+        return []
+    place = f"{file}: by_round"
+    problems = _missing_answers(place, [declared.variable], survey, variables)
+    problems += _tests(place, "order", {declared.variable: declared.order}, variables)
+    if protocol.primary_estimator == "logistic":
+        problems.append(f"{place}: needs risks, which the primary estimator `logistic` does not give; name another")
+    if protocol.assignment.missing == "imputed":
+        problems.append(f"{place}: goes with complete cases in the declared analysis; leave `missing: imputed` out")
+    if protocol.variance.method != "linearised":
+        problems.append(f"{place}: goes with `method: linearised` in the declared analysis; leave one of them out")
     return problems
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -250,25 +250,15 @@ def workers_of(name: str) -> int:
     return max(plan_of(protocol, variation).variance.workers for variation in ("main", *protocol.variations))
 
 
-def goes_through(name: str) -> bool:
-    """Whether a trial declares what treatment acts through."""
-    return load_protocol(name).through is not None
-
-
-def is_sequence(name: str) -> bool:
-    """Whether a trial is begun anew at each interview too."""
-    return load_protocol(name).sequence is not None
+def declares(name: str, block: Literal["by_round", "calibration", "sequence", "through"]) -> bool:
+    """Whether a trial declares a block that it may leave out."""
+    return getattr(load_protocol(name), block) is not None
 
 
 def multiverse_jobs(name: str) -> int:
     """How many jobs share the specifications of a trial's multiverse; 0 if it declares none."""
     multiverse = load_protocol(name).multiverse
     return 0 if multiverse is None else multiverse.jobs
-
-
-def is_calibrated(name: str) -> bool:
-    """Whether a trial is run on negative controls too."""
-    return load_protocol(name).calibration is not None
 
 
 def load_association(name: str) -> Association:

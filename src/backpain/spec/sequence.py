@@ -1,4 +1,4 @@
-"""The declaration of trials in sequence: every interview at which somebody is eligible begins one."""
+"""The declarations of time: trials begun anew at each interview, and rounds within the follow-up."""
 
 from __future__ import annotations
 
@@ -55,4 +55,15 @@ class Sequence(Closed):
     by_time: Form = "categories"
 
 
-__all__ = ["Sequence", "Strategy"]
+class Rounds(Closed):
+    """Rounds of the follow-up, where it tells in which the outcome was first reported.
+
+    `variable`, of the follow-up wave, names the round; `order` are those of its categories that are rounds, in time. All
+    others mean that there was no outcome.
+    """
+
+    variable: str
+    order: list[str] = Field(min_length=2)
+
+
+__all__ = ["Rounds", "Sequence", "Strategy"]

@@ -157,6 +157,23 @@ class Section:
         return {str(name): records(rows)[-1] for name, rows in frame.groupby("strategy", sort=False)}
 
     @property
+    def by_round(self) -> pd.DataFrame:
+        """Risks and contrasts by the end of each round of the follow-up; empty where the trial declares none."""
+        return self.rows("rounds") if "rounds" in self.tables else pd.DataFrame(columns=["round", "scale"])
+
+    @property
+    def differences_by_round(self) -> dict[str, Row]:
+        """The risk difference by the end of each round."""
+        frame = self.by_round
+        return {str(row["round"]): row for row in records(frame[frame["scale"] == "risk-difference"])}
+
+    @property
+    def hazard(self) -> Row:
+        """The hazard ratio over all rounds."""
+        frame = self.by_round
+        return records(frame[frame["scale"] == "hazard-ratio"])[0]
+
+    @property
     def parts(self) -> dict[str, Row]:
         """The overall, direct and indirect difference by standardisation, and the share through the mediator."""
         frame = self.through

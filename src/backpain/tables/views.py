@@ -231,6 +231,12 @@ def pooling(frame: pd.DataFrame, identity: str) -> Markup:
     )
 
 
+ROUND_SCALES = {
+    "risk": "Risk per 1,000",
+    "risk-difference": "Difference per 1,000",
+    "risk-ratio": "Risk ratio",
+    "hazard-ratio": "Hazard ratio",
+}
 SEQUENCE_SCALES = {
     "risk-difference": "Difference per 1,000",
     "risk-ratio": "Risk ratio",
@@ -277,6 +283,45 @@ def sequence(frame: pd.DataFrame, declared: Mapping[str, Any], identity: str) ->
         caption="Treated against untreated over all trials of the sequence. A number needed to treat has no interval where the "
         "difference's holds zero.",
     )
+
+
+def rounds(frame: pd.DataFrame, identity: str) -> Markup:
+    """Risks and contrasts by the end of each round, and the hazard ratio. frame: rows of rounds.csv."""
+    told = [
+        {
+            "heading": "All rounds" if row["scale"] == "hazard-ratio" else f"By the end of {row['round']}",
+            "unit": ROUND_SCALES[row["scale"]] + (f", {row['arm']}" if row["scale"] == "risk" else ""),
+            "told": numbers.with_interval(row, "risk-ratio" if row["scale"] == "hazard-ratio" else row["scale"]),
+            "band": _band(row),
+            "p": row["p"] if row["scale"] != "risk" else None,
+            "why": "" if numbers.is_missing(row["reason"]) else str(row["reason"]),
+        }
+        for row in frame.to_dict("records")
+        if row["scale"] in ROUND_SCALES
+    ]
+    columns = [
+        Column("unit", "Quantity", plain, False, "11rem"),
+        Column("told", "Estimate (95% interval)", plain, True),
+        Column("band", "95% band over all rounds", plain, True),
+        Column("p", "p", numbers.p_value, True),
+    ]
+    if any(row["why"] for row in told):
+        columns.append(Column("why", "Without a number because", plain, False, "10rem"))
+    return table(
+        pd.DataFrame(told),
+        columns,
+        identity=identity,
+        group="heading",
+        caption="Treated against untreated by the end of each round of the follow-up, under the same models; rounds are not "
+        "equally long. The hazard ratio supposes that the ratio is one and the same in all rounds.",
+    )
+
+
+def _band(row: Mapping[str, Any]) -> str:
+    if numbers.is_missing(row["band_low"]):
+        return ""
+    shown = numbers.difference if row["scale"] == "risk-difference" else numbers.per_thousand
+    return " to ".join(shown(row[name]) for name in ("band_low", "band_high"))
 
 
 def _by(row: Mapping[str, Any], period: str) -> str:

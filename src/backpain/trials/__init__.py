@@ -7,6 +7,7 @@ from backpain.trials.estimating import POOLING, estimate_trial
 from backpain.trials.missing import CONVERGENCE, convergence, impute_trial, joined
 from backpain.trials.multiverse import DRAWS, SPECIFICATION, explore
 from backpain.trials.panels import PANELS, panel_estimates
+from backpain.trials.rounds import ROUNDS, by_round
 from backpain.trials.scope import DESCRIPTION, ESTIMATES
 from backpain.trials.sequence import sequence_trial
 from backpain.trials.subgroups import SUBGROUPS, subgroup_estimates
@@ -21,10 +22,12 @@ __all__ = [
     "PANELS",
     "POOLING",
     "PROFILE",
+    "ROUNDS",
     "SPECIFICATION",
     "SUBGROUPS",
     "Diagnosis",
     "associate_survey",
+    "by_round",
     "convergence",
     "diagnose_trial",
     "estimate_trial",
