@@ -97,7 +97,7 @@ def _hazard(main: pd.DataFrame, place: np.ndarray, weight: np.ndarray, declared:
     matrix = np.column_stack([trial.treated[person], np.eye(3)[time]]).astype(float)
     family = sm.families.Binomial(sm.families.links.CLogLog())
     model = sm.GLM((place[person] == time).astype(float), matrix, family, freq_weights=nuisance.analysis_weight[person])
-    return float(model.fit(tol=1e-14, maxiter=200).params[0])
+    return float(model.fit(tol=1e-13, tol_criterion="params", maxiter=300).params[0])
 
 
 def test_the_hazard_ratio_and_its_error_are_those_of_models_fitted_again(
@@ -142,6 +142,12 @@ def test_a_round_without_anybody_says_nothing_of_the_hazard(people: pd.DataFrame
     hazard = found[found["scale"] == "hazard-ratio"].iloc[0]
     assert hazard["converged"]
     assert np.isfinite(hazard["se"])
+
+
+def test_an_outcome_whose_round_is_not_known_was_there_by_the_first(people: pd.DataFrame, table: pd.DataFrame) -> None:
+    unknown = people["back_pain_first_round"].mask(people["back_pain_first_round"] == "round 3")
+    again = by_round(people.assign(back_pain_first_round=unknown), protocol(), SURVEY)
+    pd.testing.assert_frame_equal(again, table)
 
 
 def test_rounds_that_contradict_the_outcome_are_refused(people: pd.DataFrame) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from backpain.report import render_study
 from backpain.spec import DeclarationError, Scenario, Study, load_study
-from backpain.study import REPETITIONS, correct, draw, performance, repetitions, truths, verdict
+from backpain.study import REFITTED, REPETITIONS, correct, draw, performance, repetitions, truths, verdict
 from backpain.study.performance import CORRECT, ONE_WRONG, REPORTED, simultaneous
 from backpain.study.world import chance_of_event, chance_of_treatment
 from workshop import copy, run
@@ -108,7 +108,9 @@ def test_the_truth_is_about_whom_weights_represent() -> None:
         assert 0 < row["mc_se"] < 0.001
 
 
-def cells(estimates: list[float], se: list[float], scale: str = "risk-difference") -> pd.DataFrame:
+def cells(
+    estimates: list[float], se: list[float], scale: str = "risk-difference", variance: str = "linearised"
+) -> pd.DataFrame:
     """Repetitions of one estimator with intervals of two standard errors."""
     value, error = np.array(estimates), np.array(se)
     centre = np.log(value) if scale != "risk-difference" else value
@@ -116,7 +118,7 @@ def cells(estimates: list[float], se: list[float], scale: str = "risk-difference
     if scale != "risk-difference":
         low, high = np.exp(low), np.exp(high)
     return pd.DataFrame(
-        {"scenario": "as usual", "repetition": range(len(value)), "estimator": "weighting", "scale": scale,
+        {"scenario": "as usual", "repetition": range(len(value)), "estimator": "weighting", "variance": variance, "scale": scale,
          "estimate": value, "se": error, "low": low, "high": high, "p": np.where((low > 0) | (high < 0), 0.01, 0.5),
          "reason": ""}
     )  # fmt: skip
@@ -169,7 +171,7 @@ def test_a_cell_is_judged_by_the_rule(centre: float, spread: float, said: str) -
     assert table["verdict"].tolist() == [said]
     told = verdict(table).set_index("what")
     assert told.loc["bias, correct models", "passed"] == (said != "biased")
-    assert told.loc["coverage, correct models", "passed"] == (said != "covers too little")
+    assert told.loc["coverage, correct models, linearised", "passed"] == (said != "covers too little")
 
 
 def test_a_bias_that_is_negligible_beside_the_error_passes() -> None:
@@ -203,6 +205,36 @@ def test_a_repetition_is_the_same_whichever_job_makes_it() -> None:
     pd.testing.assert_frame_equal(whole, parts)
 
 
+def test_replicates_are_those_of_bootstrap_weights_with_every_model_fitted_again() -> None:
+    study = load_study("slice").model_copy(update={"repetitions": 2, "chunk": 2})
+    assert study.refitted is not None
+    found = repetitions(study, "as usual", 1, REFITTED)
+    assert set(found["estimator"]) == set(study.refitted.estimators)
+    assert (found["variance"] == REFITTED).all()
+    plain = repetitions(study, "as usual", 1)
+    key = ["repetition", "estimator", "scale"]
+    both = found.merge(plain, on=key, suffixes=("", " linearised"))
+    assert len(both) == len(found)
+    # The estimates are the same, the errors close but not equal.
+    np.testing.assert_allclose(both["estimate"], both["estimate linearised"], rtol=1e-12)
+    ratio = both["se"] / both["se linearised"]
+    assert ratio.between(0.6, 1.7).all()
+    assert not np.isclose(ratio, 1).any()
+    pd.testing.assert_frame_equal(found, repetitions(study, "as usual", 1, REFITTED))
+
+
+def test_the_verdict_tells_linearised_intervals_from_those_fitted_again() -> None:
+    values = np.random.default_rng(4).normal(0, 1, 1000).tolist()
+    narrow, wide = cells(values, [0.7] * 1000), cells(values, [1.0] * 1000, variance=REFITTED)
+    told = verdict(performance(load_study("slice"), pd.concat([narrow, wide]), truth_of(0.0))).set_index("what")
+    assert told["passed"].to_dict() == {
+        "bias, correct models": True,
+        "coverage, correct models, linearised": False,
+        "coverage, correct models, all fitted again": True,
+    }
+    assert (told["cells"] == 1).all()
+
+
 @pytest.fixture(scope="module")
 def sliced(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = copy(project, tmp_path_factory.mktemp("study"))
@@ -214,7 +246,8 @@ def sliced(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.workflow
 def test_the_slice_gives_the_numbers_that_it_gave_and_resumes_where_it_was_cut_off(sliced: Path) -> None:
     results = sliced / "results/studies/slice"
-    table = pd.read_csv(results / "performance.csv").set_index(["scenario", "estimator", "scale"])
+    table = pd.read_csv(results / "performance.csv")
+    table = table[table["variance"] == "linearised"].set_index(["scenario", "estimator", "scale"])
     for (scenario, estimator), (bias, error) in SLICE.items():
         row = table.loc[(scenario, estimator, "risk-difference")]
         assert row["bias"] == pytest.approx(bias, abs=1e-7)

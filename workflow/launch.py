@@ -17,6 +17,7 @@ from __future__ import annotations
 import argparse
 import fcntl
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -26,6 +27,8 @@ from pathlib import Path
 from typing import NoReturn
 
 ROOT = Path(__file__).resolve().parent.parent
+# Names under which jobs write before they rename (backpain.job).
+UNFINISHED = re.compile(r"\.[0-9a-f]{8}\..")
 BUSY = 75  # EX_TEMPFAIL: try again later
 CACHES = [".snakemake", ".hypothesis", ".import_linter_cache", ".mypy_cache", ".pytest_cache", ".ruff_cache"]
 
@@ -44,6 +47,7 @@ def main(arguments: Sequence[str]) -> int:
     hold_run(wanted.run, wait=not wanted.no_wait)
     await_orphans(wanted.patience)
     remove_dead_lock()
+    remove_unfinished()
     become(command(wanted.run, wanted.cores, wanted.snakemake), environment())
 
 
@@ -142,6 +146,13 @@ def remove_dead_lock() -> None:
         stop(f"a Snakemake started by hand is at work here (process {', '.join(others)}). Wait for it.", BUSY)
     say("removing the lock of a run that was killed; unfinished files are made again")
     shutil.rmtree(locks)
+
+
+def remove_unfinished() -> None:
+    """Remove what jobs of a killed run were writing: nobody is at work, so nobody will put it in place."""
+    for path in Path("results").rglob(".*"):
+        if UNFINISHED.match(path.name):
+            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
 
 
 def started_by_hand() -> list[str]:

@@ -108,6 +108,8 @@ def _study(name: str, place: int | None, part: str | None) -> Any:
     scenario = _plain(study.scenario(list(study.scenarios)[place]), set())
     if part == "truth":
         return [scenario, study.seed, study.truth_people]
+    if part == "refitted":
+        return [scenario, study.seed, study.chunk, _plain(study.refitted, set()) if study.refitted else None]
     return [scenario, study.seed, study.chunk, study.estimators]
 
 

@@ -157,6 +157,11 @@ def study_parts(wildcards):
         f"results/studies/{study.name}/{place}.{part}.parquet"
         for place in range(len(study.scenarios))
         for part in range(1, study.jobs + 1)
+    ] + [
+        f"results/studies/{study.name}/{place}.{part}.refitted.parquet"
+        for place, scenario in enumerate(study.scenarios)
+        for part in range(1, study.jobs + 1)
+        if study.refitted is not None and scenario in study.refitted.scenarios
     ]
 
 

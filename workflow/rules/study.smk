@@ -51,6 +51,28 @@ rule repeat:
         "../scripts/repeat.py"
 
 
+rule refit:
+    """The same repetitions with bootstrap weights, every model fitted again in each replicate."""
+    input:
+        code=code("study"),
+        lock=LOCK,
+    output:
+        found="results/studies/{study}/{place}.{part}.refitted.parquet",
+    log:
+        "results/studies/{study}/logs/{place}.{part}.refitted.log",
+    wildcard_constraints:
+        study="[a-z-]+",
+        place="[0-9]+",
+    conda:
+        "../../environment.yml"
+    params:
+        declaration=lambda wildcards: declared(
+            study=wildcards.study, place=int(wildcards.place), part="refitted"
+        ),
+    script:
+        "../scripts/refit.py"
+
+
 rule perform:
     """Bias, errors, coverage and power of every estimator in every scenario, what they say together, and the page."""
     input:

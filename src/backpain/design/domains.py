@@ -51,8 +51,8 @@ class Domains:
         The domains.
     estimate, people, df
         (k,) each; people have a weight above zero.
-    square
-        (k,) mean square of what a mean or share is of; missing for totals and ratios.
+    spread
+        (k,) mean squared distance from the estimate, of a mean or share; missing for totals and ratios.
     covariance
         (k, k); domains share PSUs, so its off-diagonal is not zero.
     design
@@ -61,6 +61,9 @@ class Domains:
         (units, k) which units hold members of each domain.
     share
         Whether the estimates are proportions.
+    parts
+        (units, k) what each unit adds to each estimate, where the variance of several domains together needs it: lonely
+        strata count otherwise in all of them than in each.
     """
 
     names: list[Any]
@@ -68,10 +71,11 @@ class Domains:
     covariance: Numbers
     df: Codes
     people: Codes
-    square: Numbers
+    spread: Numbers
     design: Sampling
     held: Marks
     share: bool
+    parts: Numbers | None = None
 
     @cached_property
     def se(self) -> Numbers:
@@ -81,9 +85,8 @@ class Domains:
     @property
     def design_effect(self) -> Numbers:
         """(k,) variances over those of simple random samples with replacement; missing where nobody differs."""
-        spread = self.square - self.estimate**2
-        known = (spread > 1e-14 * np.abs(self.square)) & (self.people > 1)
-        return np.where(known, self.se**2 * (self.people - 1) / np.where(known, spread, 1.0), math.nan)
+        known = (self.spread > 1e-28 * self.estimate**2) & (self.people > 1)
+        return np.where(known, self.se**2 * (self.people - 1) / np.where(known, self.spread, 1.0), math.nan)
 
     def table(self, method: str = "korn-graubard", level: float = 0.95, adjust: bool = True) -> pd.DataFrame:
         """A row for each domain: domain, estimate, se, df, low, high, people, design_effect, rule, reason.
@@ -126,6 +129,8 @@ class Domains:
 
     def difference(self, first: Any, second: Any, level: float = 0.95) -> Estimate:
         """The first domain's estimate less the second's, with the covariance of the two."""
+        if first == second:
+            raise ValueError(f"domains: {first!r} less itself is nothing; name two domains")
         return self.combined({first: 1.0, second: -1.0}, level)
 
     def combined(self, weights: Mapping[Any, float], level: float = 0.95) -> Estimate:
@@ -137,10 +142,17 @@ class Domains:
         factor = np.zeros(len(self.names))
         for name, weight in weights.items():
             factor[self._place(name)] = weight
-        value, se = float(factor @ self.estimate), math.sqrt(factor @ self.covariance @ factor)
+        if not np.isfinite(factor).all() or not factor.any():
+            raise ValueError("domains: weights of domains are finite numbers, and not all of them zero")
         used = factor != 0
         held = np.asarray(self.held[:, used].any(axis=1))[:, None]
-        df = int(self.design.freedom_of(held)[0])
+        if self.parts is None or isinstance(self.design, Replicated):
+            matrix = self.covariance[np.ix_(used, used)]
+        else:
+            matrix = np.asarray(self.design.covariance_of_totals(self.parts[:, used], held[:, 0]))
+        # Shares of one another may add up to nothing that varies, but for rounding.
+        se = math.sqrt(max(float(factor[used] @ matrix @ factor[used]), 0.0))
+        value, df = float(factor @ self.estimate), int(self.design.freedom_of(held)[0])
         reach = float(t_quantile(df, level)) * se
         return Estimate(value, se, df, value - reach, value + reach, int(self.people[used].sum()))
 
@@ -188,7 +200,8 @@ def _whole_numbers(column: Column, members: Marks) -> Groups | None:
     width = int(values.max()) - least + 1
     if width > MOST_NUMBERS:
         return None
-    code = values - least
+    # Subtracted where it cannot wrap: narrow signed numbers are widened before, unsigned ones after.
+    code = (values - values.min()).astype(np.intp) if values.dtype.kind == "u" else values.astype(np.intp) - least
     if members.all():
         used = np.bincount(code, minlength=width).nonzero()[0]
     else:
@@ -222,15 +235,21 @@ def ratios(numerator: Numbers, denominator: Numbers | None, groups: Groups, desi
     if (whole == 0).any():
         raise ValueError("ratio: the denominator adds up to zero in this domain")
     value = sums.full @ above / whole
+    parts = None
     if isinstance(design, Replicated):
         matrix = design.spread(design.factor.T @ above / (design.factor.T @ below), value)
     else:
-        matrix = _covariance(design, (above - value * below) / whole, sums.held)
+        influence = (above - value * below) / whole
+        matrix, parts = _covariance(design, influence, sums.held)
     if denominator is not None:
-        square = np.full(len(value), math.nan)
+        spread = np.full(len(value), math.nan)
+    elif share:
+        spread = value * (1 - value)
     else:
-        square = value if share else sums.full @ sums.of(numerator**2) / whole
-    return Domains(groups[1], value, matrix, design.freedom_of(sums.held), people, square, design, sums.held, share)
+        # From the estimate, not from zero: squares of large numbers that differ little would cancel.
+        spread = sums.full @ sums.of((numerator - np.append(value, 0.0)[groups[0]]) ** 2) / whole
+    df = design.freedom_of(sums.held)
+    return Domains(groups[1], value, matrix, df, people, spread, design, sums.held, share, parts)
 
 
 def totals(values: Numbers, groups: Groups, design: Sampling) -> Domains:
@@ -239,14 +258,13 @@ def totals(values: Numbers, groups: Groups, design: Sampling) -> Domains:
     above = sums.of(values)
     _refuse_weightless(groups[1], sums.people)
     value = sums.full @ above
+    parts = None
     if isinstance(design, Replicated):
         matrix = design.spread(design.factor.T @ above, value)
     else:
-        matrix = _covariance(design, above, sums.held)
-    square = np.full(len(value), math.nan)
-    return Domains(
-        groups[1], value, matrix, design.freedom_of(sums.held), sums.people, square, design, sums.held, False
-    )
+        matrix, parts = _covariance(design, above, sums.held)
+    spread, df = np.full(len(value), math.nan), design.freedom_of(sums.held)
+    return Domains(groups[1], value, matrix, df, sums.people, spread, design, sums.held, False, parts)
 
 
 def shares(groups: Groups, design: Sampling) -> Domains:
@@ -268,7 +286,8 @@ def shares(groups: Groups, design: Sampling) -> Domains:
         matrix = np.asarray(design.covariance_of_totals((above - value * below) / above.sum(), held[:, 0]))
     every = np.full(len(value), people)
     df = np.repeat(design.freedom_of(held), len(value))
-    return Domains(groups[1], value, matrix, df, every, value, design, np.tile(held, len(value)), True)
+    spread = value * (1 - value)
+    return Domains(groups[1], value, matrix, df, every, spread, design, np.tile(held, len(value)), True)
 
 
 class _Sums:
@@ -305,16 +324,16 @@ def _refuse_weightless(names: list[Any], people: Codes) -> None:
         raise ValueError(f"domain: nobody in it has a weight above zero{told}; widen the domain")
 
 
-def _covariance(design: Any, totals: Numbers, held: Marks) -> Numbers:
-    """Covariance of the groups' estimates, each variance by the lonely strata of its own group."""
+def _covariance(design: Any, totals: Numbers, held: Marks) -> tuple[Numbers, Numbers | None]:
+    """Covariance of the groups' estimates, each variance by the lonely strata of its own group; and what combines them."""
     if design.lonely not in ("fail", "average"):
-        return np.asarray(design.covariance_of_totals(totals))
+        return np.asarray(design.covariance_of_totals(totals)), None
     if totals.shape[1] == 1 or not design.stages[0].lonely.any():
-        return np.asarray(design.covariance_of_totals(totals, held.any(axis=1)))
+        return np.asarray(design.covariance_of_totals(totals, held.any(axis=1))), None
     own = np.array([design.covariance_of_totals(totals[:, [k]], held[:, k])[0, 0] for k in range(totals.shape[1])])
-    joint = design.covariance_of_totals(totals, held.any(axis=1))
-    scale = np.sqrt(own / np.where(np.diag(joint) > 0, np.diag(joint), 1.0))
-    return np.asarray(joint * np.outer(scale, scale))
+    joint = np.array(design.covariance_of_totals(totals, held.any(axis=1)))
+    np.fill_diagonal(joint, own)
+    return joint, totals
 
 
 __all__ = ["Domains", "Estimate", "Groups", "groups_of", "ratios", "shares", "totals"]

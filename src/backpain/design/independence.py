@@ -53,6 +53,8 @@ def rao_scott(rows: ArrayLike, columns: ArrayLike, design: Sampling, domain: Arr
     """
     members = design.members(domain)
     (row, row_names), (column, column_names) = groups_of(rows, members), groups_of(columns, members)
+    if not row_names or not column_names:
+        raise ValueError("domain: nobody is in it; widen the domain")
     if len(row_names) < 2 or len(column_names) < 2:
         lacking = row_names if len(row_names) < 2 else column_names
         raise ValueError(f"independence: everyone in the domain has {lacking[0]!r}; a test needs two categories")

@@ -29,6 +29,30 @@ def column_of(values: ArrayLike, people: int, what: str) -> Column:
     return column
 
 
+def numbers_of(column: Any, what: str) -> Numbers:
+    """(people,) a column as numbers, missing where it has none.
+
+    Raises
+    ------
+    ValueError
+        If it holds anything but numbers and gaps: text, dates, complex numbers, or two columns of one name.
+    """
+    if isinstance(column, pd.DataFrame):
+        raise ValueError(f"{what}: {column.shape[1]} columns have this name; rename all but one")
+    values = column.dtype if isinstance(column, pd.Series) else np.asarray(column).dtype
+    if isinstance(values, np.dtype) and values.kind in "iufb":
+        return np.asarray(column).astype(float)
+    if isinstance(values, np.dtype) and values.kind in "cmM":
+        raise ValueError(f"{what}: holds {values.name}, not numbers; give numbers")
+    held = pd.Series(column)
+    try:
+        if any(isinstance(value, str) for value in held):
+            raise TypeError("text")
+        return np.asarray(held.to_numpy(dtype=float, na_value=np.nan))
+    except (TypeError, ValueError):
+        raise ValueError(f"{what}: holds something that is no number ({values}); give numbers") from None
+
+
 def members_of(domain: ArrayLike | None, people: int) -> Marks:
     """(people,) the domain's mask, checked; None is everyone."""
     if domain is None:
@@ -53,4 +77,4 @@ def positive(factor: ArrayLike, people: int) -> Numbers:
     return values
 
 
-__all__ = ["Column", "above_zero", "column_of", "members_of", "positive"]
+__all__ = ["Column", "above_zero", "column_of", "members_of", "numbers_of", "positive"]

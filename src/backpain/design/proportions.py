@@ -21,7 +21,15 @@ NARROW, WIDE, WIDEST_RELATIVE = 0.05, 0.30, 1.30
 
 
 def t_quantile(df: Many, level: float = 0.95) -> Any:
-    """The two-sided t quantile; missing without a degree of freedom, so that no interval is made up."""
+    """The two-sided t quantile; missing without a degree of freedom, so that no interval is made up.
+
+    Raises
+    ------
+    ValueError
+        If the level is no probability between 0 and 1.
+    """
+    if not 0 < level < 1:
+        raise ValueError(f"level: {level!r} is no probability between 0 and 1, such as 0.95")
     freedom = np.asarray(df, dtype=float)
     return stdtrit(np.where(freedom > 0, freedom, math.nan), (1 + level) / 2)[()]
 
@@ -105,7 +113,7 @@ def _clopper_pearson(p: Many, size: Numbers, level: float) -> Ends:
     rest = worth - events
     low = np.where(share > 0, betaincinv(np.where(events > 0, events, 1.0), rest + 1, tail), 0.0)
     high = np.where(share < 1, betaincinv(events + 1, np.where(rest > 0, rest, 1.0), 1 - tail), 1.0)
-    known = np.isfinite(worth)
+    known = np.isfinite(worth) & np.isfinite(share)
     return np.where(known, low, math.nan)[()], np.where(known, high, math.nan)[()]
 
 

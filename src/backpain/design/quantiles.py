@@ -144,6 +144,10 @@ class _Curve:
     def at(self, probability: float) -> float:
         """The quantile."""
         if self.rule in LINES:
+            # A probability that is a place but for rounding gives the value that stands there, whatever the weights' scale.
+            near = int(np.argmin(np.abs(self.places - probability)))
+            if abs(self.places[near] - probability) <= ROUNDING:
+                return float(self.values[near])
             return float(np.interp(probability, self.places, self.values))
         place = min(int(np.searchsorted(self.share, probability - ROUNDING)), len(self.values) - 1)
         here = float(self.values[place])

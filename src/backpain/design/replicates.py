@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from backpain.design.people import above_zero, members_of, positive
+from backpain.design.people import above_zero, members_of, numbers_of, positive
 from backpain.design.stages import Codes, Marks, Numbers, grouped
 
-# Weights below this share of the largest count as none when the rank of replicate weights is found (as in R).
+# What is left of a column beside its length, below which the columns before it say it all (as in R).
 RANK = 1e-5
 # Numbers of one block of replicate weights, which bounds the memory: 64 MB.
 BLOCK = 8_000_000
@@ -156,28 +156,43 @@ def given(
     if len(columns) < 2 or centre not in CENTRES:
         raise ValueError(f"replicate weights: name two columns or more, and a centre of {', '.join(CENTRES)}")
     factor = frame[list(columns)].to_numpy(dtype=float, na_value=np.nan)
-    full = frame[weight].to_numpy(dtype=float, na_value=np.nan)
+    full = numbers_of(frame[weight], f"people: {weight}")
     for name, values in ((weight, full), ("a replicate weight", factor)):
         stray = ~np.isfinite(values) | (values < 0)
         if stray.any():
             raise ValueError(f"people: {name} is missing, infinite or negative in {int(stray.sum())} places")
     scales = np.broadcast_to(np.asarray(scale, dtype=float), len(columns))
-    if (scales < 0).any() or not (scales > 0).any():
-        raise ValueError("replicate weights: `scale` has to be positive; see the survey's documentation")
+    if not np.isfinite(scales).all() or (scales < 0).any() or not (scales > 0).any():
+        raise ValueError("replicate weights: `scale` has to be positive and finite; see the survey's documentation")
     if (factor == factor[:, :1]).all():
         raise ValueError("replicate weights: all replicates are the same, so they show no variance")
+    if df is not None and (df != int(df) or df < 1):
+        raise ValueError(f"replicate weights: df {df!r} is no positive whole number; see the survey's documentation")
     people = len(frame)
     return Replicated(full, np.ones(people), np.arange(people), full, factor, scales, centre, "given", df)
 
 
 def _rank(factor: Numbers) -> int:
-    """How many singular values are not small beside the largest."""
+    """How many columns the ones before them do not say, each beside its own length, as R's `qr` counts."""
     if not factor.size:
         return 0
-    # A tall matrix has the singular values of its triangle.
+    # A tall matrix has the columns of its triangle.
     small = np.linalg.qr(factor, mode="r") if len(factor) > factor.shape[1] else factor
-    values = np.linalg.svd(small, compute_uv=False)
-    return int((values > RANK * values[0]).sum())
+    length = np.linalg.norm(small, axis=0)
+    columns = (small / np.where(length > 0, length, 1.0))[:, length > 0]
+    basis = np.zeros((len(columns), min(columns.shape)))
+    rank = 0
+    for column in columns.T:
+        if rank == basis.shape[1]:
+            break
+        left = column
+        for _ in range(2):  # twice is enough: what rounding leaves of the others goes too
+            left = left - basis[:, :rank] @ (basis[:, :rank].T @ left)
+        size = float(np.linalg.norm(left))
+        if size > RANK:
+            basis[:, rank] = left / size
+            rank += 1
+    return rank
 
 
 __all__ = ["CENTRES", "Replicated", "given"]

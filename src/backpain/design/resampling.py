@@ -103,7 +103,8 @@ def _half_samples(design: Design, matrix: Numbers | None, rho: float) -> tuple[N
     if not is_hadamard(signs) or len(signs) <= strata:
         raise ValueError(f"replicates: give a Hadamard matrix of 1 and -1 with at least {strata + 1} rows")
     half = _place_in_stratum(stage.unit_stratum) == 0
-    # An entry like the matrix's first keeps the second PSU, as in R, so that the same matrix gives the same halves.
+    # An entry like the matrix's first keeps the second PSU, as in R, so that the same matrix gives the same halves where strata
+    # are in the same order (R sorts numbers as text).
     keep = (signs[1 + stage.unit_stratum] != signs[0, 0]) == half[:, None]
     count = signs.shape[1]
     return np.where(keep, 2 - rho, rho), np.full(count, 1 / (count * (1 - rho) ** 2))

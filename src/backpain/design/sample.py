@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from backpain.design.people import above_zero, members_of, positive
+from backpain.design.people import above_zero, members_of, numbers_of, positive
 from backpain.design.stages import NOTHING_LEFT, Codes, Marks, Numbers, Stage, grouped
 
 LONELY = ("fail", "remove", "adjust", "average")
@@ -159,8 +159,7 @@ class Design:
 
     def degrees_of_freedom_in(self, domain: ArrayLike | None = None) -> int:
         """PSUs less strata that hold a domain member of positive weight (NCHS; R's `degf` of a subset)."""
-        members = self.members(domain) & (self.weight > 0)
-        return int(self.freedom_of(np.bincount(self.unit[members], minlength=self.units)[:, None] > 0)[0])
+        return int(self.freedom_of(self.held(domain)[:, None])[0])
 
     def freedom_of(self, held: Marks) -> Codes:
         """PSUs less strata of k domains at once, from (units, k) marks of the units that hold them."""
@@ -209,8 +208,13 @@ class Design:
             If the shape is wrong, a value is not finite, or the policy refuses a lonely stratum.
         """
         values = self._checked(influence)
-        held = np.bincount(self.unit[self.members(domain)], minlength=self.units) > 0
-        return self.covariance_of_totals(grouped(values, self.unit, self.units), held)
+        return self.covariance_of_totals(grouped(values, self.unit, self.units), self.held(domain))
+
+    def held(self, domain: ArrayLike | None = None) -> Marks:
+        """(units,) which hold a member of the domain who has a weight above zero."""
+        members = self.members(domain)
+        counted = members if self.weighing is None else members & self.weighing
+        return np.bincount(self.unit[counted], minlength=self.units) > 0
 
     def covariance_of_totals(self, totals: Numbers, held: Marks | None = None) -> Numbers:
         """As `covariance`, from the (units, k) totals of the influence and (units,) marks of the domain's units."""
@@ -327,7 +331,7 @@ def _population(values: pd.Series, stratum: Codes, first: Codes, drawn: Codes, c
 def _weights(frame: pd.DataFrame, column: str) -> Numbers:
     if column not in frame:
         raise ValueError(f"people: there is no weight column {column!r}; name the survey's weight")
-    weight = frame[column].to_numpy(dtype=float, na_value=np.nan)
+    weight = numbers_of(frame[column], f"people: {column}")
     stray = ~np.isfinite(weight) | (weight < 0)
     if stray.any():
         raise ValueError(

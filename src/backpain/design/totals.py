@@ -6,11 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import ArrayLike
 
 from backpain.design.domains import Domains, Estimate, groups_of, ratios, shares, totals
-from backpain.design.people import column_of
+from backpain.design.people import column_of, numbers_of
 from backpain.design.proportions import INTERVALS
 from backpain.design.stages import Marks, Numbers
 from backpain.design.variance import Sampling
@@ -158,7 +157,12 @@ def standardised(
     ):
         if lacking:
             raise ValueError(f"standard: {', '.join(map(str, lacking))} has {words}; merge or leave out strata")
-    whole = sum(standard.values())
+    shares = np.array(list(standard.values()), dtype=float)
+    if not np.isfinite(shares).all() or (shares < 0).any() or not shares.sum() > 0:
+        raise ValueError(
+            "standard: shares of the standard population are finite, not negative, and not all of them zero"
+        )
+    whole = float(shares.sum())
     return found.combined({name: share / whole for name, share in standard.items()}, level)
 
 
@@ -171,15 +175,12 @@ def inside(values: ArrayLike, members: Marks) -> Numbers:
         If a value is missing inside the domain.
     """
     column = column_of(values, len(members), "values")
-    if isinstance(column.dtype, np.dtype) and column.dtype.kind in "iufb":
-        numbers = (column if isinstance(column, np.ndarray) else column.to_numpy()).astype(float)
-    else:
-        numbers = pd.Series(column).to_numpy(dtype=float, na_value=np.nan)
+    name = getattr(column, "name", None)
+    numbers = numbers_of(column, "values" if name is None else str(name))
     if not members.all():
         numbers = np.where(members, numbers, 0.0)
     if not np.isfinite(numbers).all():
         missing = int((~np.isfinite(numbers)).sum())
-        name = getattr(column, "name", None)
         raise ValueError(
             f"{'values' if name is None else name}: missing for {missing} people of the domain; leave them out of "
             "the domain"

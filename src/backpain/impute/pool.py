@@ -256,6 +256,18 @@ def checked(
             )
     if (np.diagonal(matrices, axis1=1, axis2=2) <= 0).any():
         raise ValueError("pool: a variance is zero or negative; nothing was estimated there")
+    if se is None:
+        for number, matrix in enumerate(matrices, 1):
+            if not np.allclose(matrix, matrix.T, rtol=1e-8, atol=1e-12 * np.abs(matrix).max()):
+                raise ValueError(
+                    f"pool: the covariances of imputation {number} are not symmetric; give variance matrices"
+                )
+            least = float(np.linalg.eigvalsh((matrix + matrix.T) / 2)[0])
+            if least < -1e-8 * float(np.abs(matrix).max()):
+                raise ValueError(
+                    f"pool: the covariances of imputation {number} are those of nothing (a combination would have a variance "
+                    "below zero); give variance matrices"
+                )
     if not df_complete > 0:
         raise ValueError(f"pool: df_complete is {df_complete}; give the design's degrees of freedom, above zero")
     return values, matrices

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from backpain.design import grouped
-from backpain.regression.newton import Kind, inverse, solve
+from backpain.regression.families import Family
+from backpain.regression.newton import Kind, Solution, inverse, solve
 from backpain.regression.peer import disagreement
 from backpain.regression.rows import Rows, blocks
 
@@ -19,6 +20,8 @@ Codes = NDArray[np.intp]
 
 ENGINES = ("newton", "statsmodels")
 INFORMATION = ("expected", "observed")
+# The condition number of a scaled information from which on its inverse is made of columns about their means.
+ILL = 1e6
 
 
 @dataclass(frozen=True)
@@ -169,8 +172,30 @@ def fit(
         nothing = np.full(found.information.shape, np.nan)
         return Fit(kind, names, rows, nothing[0], nothing, np.nan, False, reason, information)
     scale = rows.weight[rows.weight > 0].mean()
-    bread = inverse(found.information) / scale
+    bread = _inverse(counted, kind, found, information) / scale
     return Fit(kind, names, rows, found.coefficients, bread, found.likelihood, True, "", information)
+
+
+def _inverse(rows: Rows, kind: Kind, found: Solution, information: str) -> Numbers:
+    """Inverse of the information, by columns about their means where those far from zero would cost digits."""
+    size = np.sqrt(np.diag(found.information))
+    if not isinstance(kind, Family) or not (rows.matrix[:, 0] == 1).all():
+        return inverse(found.information)
+    if np.linalg.cond(found.information / np.outer(size, size)) < ILL:
+        return inverse(found.information)
+    turn = np.eye(len(size))
+    turn[0, 1:] = -(rows.weight @ rows.matrix[:, 1:]) / rows.weight.sum()
+    about = replace(rows, matrix=rows.matrix + turn[0] * (np.arange(len(size)) > 0))
+    # The same linear predictors by the turned columns.
+    coefficients = found.coefficients - np.concatenate(
+        [[turn[0, 1:] @ found.coefficients[1:]], np.zeros(len(size) - 1)]
+    )
+    observed = kind.canonical or information == "observed"
+    matrix = sum(
+        (kind.at(block, coefficients).information if observed else kind.information(block, coefficients))
+        for _, block in about.blocks()
+    )
+    return np.asarray(turn @ inverse(np.asarray(matrix)) @ turn.T)
 
 
 def _checked(matrix: ArrayLike, outcome: ArrayLike, weight: ArrayLike, offset: ArrayLike | None, kind: Kind) -> Rows:

@@ -293,7 +293,7 @@ def estimated(regression: Regression) -> Regression:
     elif fitted.converged and isinstance(design, Design) and design.units <= MANY_UNITS:
         # Of people in PSUs only the sums are needed, which saves a matrix as large as the model's.
         unit = design.unit[members]
-        held = np.bincount(unit, minlength=design.units) > 0
+        held = design.held(members)
         covariance = design.covariance_of_totals(fitted.totals(unit, design.units), held)
     elif fitted.converged and isinstance(design, Design):
         covariance = design.covariance(regression.influence, members)

@@ -77,6 +77,8 @@ def survey_regression(
         raise ValueError("survey_regression: nobody is in the domain; widen it")
     part = frame if members.all() else frame.loc[members]
     weight = design.weight[members]
+    if not (weight > 0).any():
+        raise ValueError("survey_regression: nobody in the domain has a weight above zero; widen it")
     kind, values = read_outcome(part, outcome, family, weight)
     coding = coding_of(part, terms)
     if family == "ordinal" and coding.columns[0] != INTERCEPT:

@@ -28,7 +28,9 @@ def render_study(study: Study, table: pd.DataFrame, verdict: pd.DataFrame, commi
     """
     folder = Path(templates)
     main = table[table["scale"] == MAIN]
-    drawn = {name: svg(draw(main)) for name, draw in (("bias", figures.bias), ("coverage", figures.coverage))}
+    linearised, again = (main[main["variance"] == variance] for variance in ("linearised", "refitted"))
+    drawn = {"bias": svg(figures.bias(linearised)), "coverage": svg(figures.coverage(linearised))}
+    drawn |= {"refitted": svg(figures.coverage(again))} if len(again) else {}
     page = (
         build(folder)
         .get_template("study.html.j2")
@@ -38,6 +40,7 @@ def render_study(study: Study, table: pd.DataFrame, verdict: pd.DataFrame, commi
             style=style(folder),
             commit=commit,
             drawing=drawer(drawn),
+            refitted=len(again),
             studies=studies,
             table=table,
             verdict=verdict,

@@ -6,6 +6,7 @@ from pydantic import Field, model_validator
 
 from backpain.spec.analysis import Estimator
 from backpain.spec.base import Closed
+from backpain.spec.yaml import nearest
 
 
 class Scenario(Closed):
@@ -46,6 +47,14 @@ class Scenario(Closed):
     clusters: int = Field(2, ge=2)
 
 
+class Refitted(Closed):
+    """Where standard errors come from bootstrap weights too, every model fitted again in each replicate."""
+
+    replicates: int = Field(200, ge=20)
+    scenarios: list[str]
+    estimators: list[Estimator]
+
+
 class Study(Closed):
     """A simulation study: aims, data-generating mechanisms, estimands, methods, performance (Morris and others 2019).
 
@@ -60,6 +69,7 @@ class Study(Closed):
     chunk: int = Field(ge=1)
     truth_people: int = Field(ge=10_000)
     estimators: list[Estimator]
+    refitted: Refitted | None = None
     base: Scenario = Scenario()
     scenarios: dict[str, dict[str, float]]
 
@@ -67,6 +77,12 @@ class Study(Closed):
     def _whole(self) -> Study:
         for name in self.scenarios:
             self.scenario(name)
+        if self.refitted is not None:
+            for name in self.refitted.scenarios:
+                if name not in self.scenarios:
+                    raise ValueError(f"refitted: {name!r} is none of the scenarios{nearest(name, self.scenarios)}")
+            if strays := set(self.refitted.estimators) - set(self.estimators):
+                raise ValueError(f"refitted: {', '.join(sorted(strays))} are none of the study's estimators")
         if self.repetitions % self.chunk:
             raise ValueError(f"repetitions: {self.repetitions} is no multiple of chunk, {self.chunk}; make it one")
         return self

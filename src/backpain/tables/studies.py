@@ -62,6 +62,7 @@ def cells(frame: pd.DataFrame) -> Markup:
     )
     columns = [
         Column("estimator", "Estimator", lambda name: sentence(words(name)), False, "11rem"),
+        Column("variance", "Variance", plain),
         Column("scale", "Scale", words),
         Column("truth", "Truth", lambda value: numbers.decimal(value, 4), True),
         Column("told", "Bias (MC error)", plain, True),

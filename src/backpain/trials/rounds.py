@@ -88,8 +88,10 @@ def _chosen(people: pd.DataFrame, protocol: Protocol, survey: Survey) -> tuple[H
     chosen, _ = choose(baseline, later, plan, flow, survey, columns_of(baseline, survey, set(plan.assignment.names)))
     told = later[plan.follow_up.waves][declared.variable].reindex(chosen.index)
     places = {name: number for number, name in enumerate(declared.order)}
-    chosen = chosen.assign(**{SOURCE: [places.get(name, len(places)) for name in told]})
     event = chosen["event"].fillna(False).astype(bool)
+    # ASSUME: an outcome whose round is not known was there by the end of the first.
+    place = told.map(places).mask(told.isna() & event, 0).fillna(len(places))
+    chosen = chosen.assign(**{SOURCE: place.astype(int)})
     if strays := int((event != (chosen[SOURCE] < len(places)) & chosen["followed"]).sum()):
         raise ValueError(
             f"protocols/{protocol.name}.yaml: by_round: {declared.variable} in {survey.name} and the outcome "
