@@ -40,7 +40,7 @@ check: ## Check the declarations of a run without running it (RUN=name)
 
 test: ## Run every test (ARGS="-k name" for some)
 	$(set_up) dev
-	@.venv/bin/python -m pytest -n 2 --dist loadgroup $(ARGS)
+	@.venv/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 bench: ## Time our functions beside svy, statsmodels, R, pyseqtarget (SIZES=6000,30000 JOBS=logistic PEERS=svy,R RUNS=7)
 	$(set_up) dev

@@ -324,7 +324,6 @@ def test_this_python_is_a_supported_one() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("pythons")
 @pytest.mark.parametrize("version", ["3.11", "3.12", "3.13"])
 def test_the_quick_tests_pass_on_every_python_of_this_machine(version: str) -> None:
     if version == f"{sys.version_info.major}.{sys.version_info.minor}":

@@ -18,6 +18,8 @@ from backpain.study import TERMS, draw, truths
 
 NAMES = ["doubly-robust-learned", "targeted-learned"]
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def people() -> pd.DataFrame:

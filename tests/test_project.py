@@ -51,7 +51,6 @@ def imported() -> dict[str, list[str] | str]:
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("imports")
 @pytest.mark.parametrize("module", MODULES)
 def test_every_file_that_a_module_really_imports_is_among_its_code(
     module: str, imported: dict[str, list[str] | str]

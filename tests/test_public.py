@@ -19,7 +19,7 @@ from backpain.sampling import by_replicates, sampled, weighed
 from backpain.spec import Survey, load_survey
 from workshop import bytes_of, copy, inside, launch, run
 
-pytestmark = [pytest.mark.public, pytest.mark.slow, pytest.mark.workflow, pytest.mark.xdist_group("public")]
+pytestmark = [pytest.mark.public, pytest.mark.slow, pytest.mark.workflow]
 
 
 @pytest.fixture(scope="module")

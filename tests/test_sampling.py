@@ -99,6 +99,7 @@ def test_made_up_people_stand_where_their_files_say(design: dict[str, Any]) -> N
     pd.testing.assert_frame_equal(found[columns], told[columns], check_dtype=False, rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_stages_and_populations_reach_the_standard_error_of_a_trial() -> None:
     survey, protocol = survey_of(STAGES), short()
     assert places(survey) == [*NAMES[:3], "unit_2", "stratum_2", "population_2", "population_3", "person"]
@@ -131,6 +132,7 @@ def test_the_table_of_participants_uses_the_same_stages() -> None:
     assert not np.allclose(told["high"].dropna(), flat["high"].dropna(), rtol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("hold", ["weights", "multipliers", "half-samples"])
 def test_given_replicate_weights_carry_a_trial_whatever_their_columns_hold(hold: str) -> None:
     replicates = {**REPLICATES["replicates"], "hold": hold}

@@ -45,10 +45,8 @@ def restored(finished: Path) -> Iterator[Path]:
 
 
 pytestmark = [pytest.mark.workflow, pytest.mark.slow]
-demo = pytest.mark.xdist_group("demo")
 
 
-@demo
 def test_the_embedded_default_goes_from_nothing_to_a_report(finished: Path) -> None:
     results = finished / "results" / "demo"
     page = (results / "report.html").read_text()
@@ -61,7 +59,6 @@ def test_the_embedded_default_goes_from_nothing_to_a_report(finished: Path) -> N
     assert record["seconds"] > 0
 
 
-@demo
 def test_the_planted_effect_is_inside_the_interval_of_every_estimator(finished: Path) -> None:
     # The seed is declared and fixed; `make study` shows how often intervals hold the truth.
     results = finished / "results" / "demo"
@@ -74,14 +71,12 @@ def test_the_planted_effect_is_inside_the_interval_of_every_estimator(finished: 
     assert (found["high"] < 0).all()
 
 
-@demo
 def test_the_closing_screen_tells_the_answer_and_where_the_report_is(finished: Path) -> None:
     said = run(finished, "--headline", "demo")
     assert "report.html" in said
     assert "imulated" in said
 
 
-@demo
 def test_every_column_of_every_result_is_in_the_dictionary(finished: Path) -> None:
     words = (finished / "docs" / "results.md").read_text()
     sections = dict(re.findall(r"^## (\S+)\n(.*?)(?=^## |\Z)", words, re.M | re.S))
@@ -96,7 +91,6 @@ def test_every_column_of_every_result_is_in_the_dictionary(finished: Path) -> No
         assert re.search(rf"\b{key}\b", sections["run.json"]), key
 
 
-@demo
 def test_the_empty_tables_of_a_run_without_trials_have_the_columns_of_one_with_them(finished: Path) -> None:
     for kind, columns in WITHOUT_TRIALS.items():
         piece = finished / "results" / "demo" / "trials" / "treatment-initiation" / f"demo.{kind}.csv"
@@ -110,7 +104,6 @@ def test_a_second_run_has_nothing_to_do(finished: Path) -> None:
     assert bytes_of(finished) == before
 
 
-@demo
 def test_editing_a_survey_runs_its_jobs_and_what_combines_them(restored: Path) -> None:
     path = restored / "config" / "surveys" / "demo.yaml"
     path.write_text(path.read_text().replace("lonely: adjust", "lonely: average"))
@@ -118,14 +111,12 @@ def test_editing_a_survey_runs_its_jobs_and_what_combines_them(restored: Path) -
     assert {"ingest", "harmonise", "emulate", "diagnose", "estimate", "combine", "report"} <= jobs
 
 
-@demo
 def test_editing_words_of_a_survey_reruns_only_what_shows_them(restored: Path) -> None:
     path = restored / "config" / "surveys" / "demo.yaml"
     path.write_text(path.read_text().replace("title: ", "title: Another title for the ", 1))
     assert planned(restored) <= {"draw", "report", "combine", "all"}
 
 
-@demo
 def test_editing_the_code_of_a_figure_reruns_that_kind_of_figure_and_the_page(restored: Path) -> None:
     path = restored / "src" / "backpain" / "figures" / "diagnostics.py"
     path.write_text(path.read_text() + "\n# changed\n")
@@ -134,7 +125,6 @@ def test_editing_the_code_of_a_figure_reruns_that_kind_of_figure_and_the_page(re
     assert set(re.findall(r"kind=(\w+)", said)) == {"diagnostics"}
 
 
-@demo
 def test_editing_an_estimator_leaves_the_data_alone(restored: Path) -> None:
     path = restored / "src" / "backpain" / "estimate" / "rows.py"
     path.write_text(path.read_text() + "\n# changed\n")
@@ -143,7 +133,6 @@ def test_editing_an_estimator_leaves_the_data_alone(restored: Path) -> None:
     assert not jobs & {"simulate", "ingest", "harmonise", "emulate"}
 
 
-@demo
 def test_a_damaged_raw_file_stops_the_run_with_its_name(restored: Path) -> None:
     raw = next((restored / "results" / "demo" / "simulated").rglob("people.xpt"))
     content, before = raw.read_bytes(), bytes_of(restored)
@@ -161,7 +150,6 @@ def test_a_damaged_raw_file_stops_the_run_with_its_name(restored: Path) -> None:
     assert bytes_of(restored) == before
 
 
-@demo
 @pytest.mark.parametrize("whole_group", [False, True], ids=["parent alone", "whole group"])
 def test_a_run_killed_inside_every_rule_finishes_with_the_same_bytes(
     finished: Path, project: Path, tmp_path: Path, whole_group: bool
@@ -191,7 +179,6 @@ def official(project: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[P
     return copy(project, tmp_path_factory.mktemp("official")), mirror
 
 
-@pytest.mark.xdist_group("official")
 def test_files_that_are_not_the_published_ones_stop_the_run_before_a_report(official: tuple[Path, Path]) -> None:
     folder, mirror = official
     process = launch(folder, "--run", "meps-official", mirror=mirror)
@@ -202,7 +189,6 @@ def test_files_that_are_not_the_published_ones_stop_the_run_before_a_report(offi
     assert not (folder / "results" / "meps-official" / "report.html").exists()
 
 
-@pytest.mark.xdist_group("official")
 def test_the_official_layout_goes_from_downloads_to_a_report(official: tuple[Path, Path]) -> None:
     folder, mirror = official
     path = folder / "config" / "surveys" / "meps-official.yaml"
