@@ -174,7 +174,8 @@ def official(project: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[P
     """A copy of the project, and a mirror with made-up files in the layout of the agency's own downloads."""
     mirror = tmp_path_factory.mktemp("mirror")
     survey = load_survey("meps-official")
-    people = nobody_in_particular(survey, each=600)
+    # So many that every variation has somebody in both of its arms.
+    people = nobody_in_particular(survey, each=2000)
     write_raw(encode(people, survey, load_variables(), np.random.default_rng(1)), survey, mirror)
     return copy(project, tmp_path_factory.mktemp("official")), mirror
 

@@ -9,7 +9,7 @@ from backpain.estimate.association import associate
 from backpain.estimate.estimators import Found
 from backpain.estimate.replicates import Refits
 from backpain.estimate.rows import COLUMNS, minimal_detectable_difference
-from backpain.estimate.trial import ESTIMATORS, REFITTED, USUAL, Sample, estimate
+from backpain.estimate.trial import ESTIMATORS, REFITTED, USUAL, Sample, estimate, without_numbers
 
 __all__ = [
     "COLUMNS",
@@ -22,4 +22,5 @@ __all__ = [
     "associate",
     "estimate",
     "minimal_detectable_difference",
+    "without_numbers",
 ]

@@ -17,7 +17,17 @@ from backpain.estimate.each import EACH
 from backpain.estimate.estimators import Found, arms_of, conditional, standardisation, unadjusted, weighting
 from backpain.estimate.learned import doubly_robust_learned, targeted_learned
 from backpain.estimate.replicates import REPLICATED, Refits
-from backpain.estimate.rows import Group, Quantity, Source, contrasts_of, failed_rows, needed_to_treat, risks_of, table
+from backpain.estimate.rows import (
+    CONTRASTS,
+    Group,
+    Quantity,
+    Source,
+    contrasts_of,
+    failed_rows,
+    needed_to_treat,
+    risks_of,
+    table,
+)
 from backpain.estimate.targeted import targeted
 from backpain.estimate.weights import entropy_balancing, overlap_weighting, truncated_weighting
 from backpain.impute import ResponseWeights, pool
@@ -162,6 +172,22 @@ def estimate(
         for one in samples
     ]
     rows = [row for name in estimators for row in rows_of(name, terms, samples, refits)]
+    return table([found for row in rows for found in told(row)])
+
+
+def without_numbers(people: pd.DataFrame, estimators: Sequence[str], df: int, reason: str) -> pd.DataFrame:
+    """The rows of `estimate` for people whom no estimator can be tried on, such as those of one arm alone, and why."""
+    treated = people["treated"].to_numpy(dtype=bool)
+    event = people["event"].fillna(False).to_numpy(dtype=bool)
+    arms = [
+        Group(name, int(arm.sum()), int(event[arm].sum()), float(people.loc[arm, "weight"].sum()))
+        for name, arm in (("treated", treated), ("untreated", ~treated))
+    ]
+    rows = []
+    for name in estimators:
+        source, only = Source(name, df, reason), CONTRAST_ONLY.get(name)
+        scales = (only,) if only else tuple(CONTRASTS)
+        rows += failed_rows(arms, source, scales, risks=only is None)
     return table([found for row in rows for found in told(row)])
 
 

@@ -26,7 +26,7 @@ from backpain.sampling import sampled
 from backpain.spec import Plan, Protocol, Survey
 from backpain.trials.estimating import NOTHING
 from backpain.trials.missing import handle, imputed
-from backpain.trials.scope import each, headed
+from backpain.trials.scope import each, headed, one_sided
 
 # A check told for each arm; see `_seen_again`.
 MATCHED = "matched_share_without_record_"
@@ -72,7 +72,8 @@ def diagnose_trial(
         handled = handle(people, plan, imputed(values, name, people))
         # An unadjusted variation is compared on what the main analysis adjusts for, among people in whom it is known.
         compared = plan.assignment.names or main
-        looks = [look(one, plan, compared) for one in handled.sets]
+        lacking = name != "main" and one_sided(handled.sets[0])
+        looks = [None if lacking else look(one, plan, compared) for one in handled.sets]
         if any(seen is None for seen in looks):
             found["diagnostics"].append(headed(_no_weights(plan), survey, protocol, name))
             continue

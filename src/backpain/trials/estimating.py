@@ -9,11 +9,11 @@ import pandas as pd
 from backpain.cohort import skeleton_of
 from backpain.design import Sampling, replicated
 from backpain.diagnose import gate
-from backpain.estimate import estimate, minimal_detectable_difference
+from backpain.estimate import estimate, minimal_detectable_difference, without_numbers
 from backpain.sampling import by_replicates, linear
 from backpain.spec import Plan, Protocol, Survey
 from backpain.trials.missing import Handled, handle, imputed
-from backpain.trials.scope import DESCRIPTION, ESTIMATES, SCOPE, each, headed
+from backpain.trials.scope import DESCRIPTION, ESTIMATES, SCOPE, each, headed, one_sided
 
 POWER = 0.8
 POOLING = [*SCOPE, "arm", "scale", "estimator", "imputations", "df", "missing_variance", "monte_carlo"]
@@ -50,15 +50,21 @@ def estimate_trial(
     for name, plan, people in each(participants, protocol, survey):
         estimators = protocol.estimators_of(name) if plan.assignment.confounders else ["unadjusted"]
         handled = handle(people, plan, imputed(values, name, people))
-        rows = estimate(
-            handled.sets,
-            plan.assignment.terms,
-            estimators=estimators,
-            population=plan.estimand.population,
-            lost=plan.follow_up.lost,
-            response=handled.response,
-            design=design_of(handled, skeleton, plan, survey),
-        )
+        design = design_of(handled, skeleton, plan, survey)
+        # The declared analysis has to have both arms; a variation that lacks one does not take the others with it.
+        reason = one_sided(handled.sets[0]) if name != "main" else ""
+        if reason:
+            rows = without_numbers(handled.sets[0], estimators, design.degrees_of_freedom_in(), reason)
+        else:
+            rows = estimate(
+                handled.sets,
+                plan.assignment.terms,
+                estimators=estimators,
+                population=plan.estimand.population,
+                lost=plan.follow_up.lost,
+                response=handled.response,
+                design=design,
+            )
         rows = rows.assign(
             estimand=protocol.emulates,
             outcome=plan.outcome.variable,

@@ -22,6 +22,15 @@ def each(participants: pd.DataFrame, protocol: Protocol, survey: Survey) -> Iter
         yield name, plan, participants[participants["variation"] == name].reset_index(drop=True)
 
 
+def one_sided(people: pd.DataFrame) -> str:
+    """Why arms cannot be compared: one of them has nobody who was followed. Empty where both have somebody."""
+    followed = people[people["followed"].astype(bool)]
+    lacking = [
+        words for arm, words in ((True, "treated"), (False, "untreated")) if not (followed["treated"] == arm).any()
+    ]
+    return f"nobody {' or '.join(lacking)} was followed; a contrast needs both arms" if lacking else ""
+
+
 def headed(frame: pd.DataFrame, survey: Survey, protocol: Protocol, variation: str) -> pd.DataFrame:
     """The frame with survey, analysis and variation before its columns."""
     head = pd.DataFrame({"survey": survey.name, "analysis": protocol.name, "variation": variation}, index=frame.index)
