@@ -40,11 +40,46 @@ def _spread(score: pd.Series, names: list[str], highest: int) -> pd.DataFrame:
     return pd.DataFrame(items, index=score.index, columns=names)
 
 
+def _amount(items: pd.DataFrame, minutes: bool) -> pd.Series:
+    """Days, or minutes, of an activity in a week: none for those who do none of it; what is refused lies outside its range.
+
+    The columns are `any` (1 yes, 2 no), `days` (1 to 7) and `minutes` on such a day (up to the 1,440 it has).
+    """
+    told = items["days"].where(items["days"].between(1, 7))
+    if minutes:
+        told = told * items["minutes"].where(items["minutes"].between(0, 1440))
+    return told.where(items["any"] == 1).mask(items["any"] == 2, 0.0)
+
+
+def _week(amount: pd.Series, names: list[str], minutes: bool) -> pd.DataFrame:
+    """Answers of which the amount of a week follows; a missing amount is a question not answered."""
+    given = amount > 0
+    days = (np.ceil(amount / 1440) if minutes else amount).where(given)
+    first = pd.Series(np.where(given, 1.0, 2.0), index=amount.index).mask(amount.isna())
+    columns = [first, days, (amount / days).where(given)] if minutes else [first, days]
+    return pd.concat(columns, axis=1, keys=names)
+
+
 DERIVATIONS: dict[str, Derivation] = {
     # ASSUME: any item refused, not known or not asked makes the whole score missing (NCHS Data Brief 303).
     "phq9": Derivation(
         lambda items: _sum_of_items(items, 3),
         lambda score, names: _spread(score, names, 3),
         "Kroenke, Spitzer and Williams 2001, J Gen Intern Med 16:606",
+    ),
+    "phq_items": Derivation(
+        lambda items: _sum_of_items(items, 3),
+        lambda score, names: _spread(score, names, 3),
+        "items of the PHQ-9 summed as it is",
+    ),
+    "weekly_minutes": Derivation(
+        lambda items: _amount(items, True),
+        lambda amount, names: _week(amount, names, True),
+        "Global Physical Activity Questionnaire Analysis Guide (World Health Organization 2012): days times minutes",
+    ),
+    "weekly_days": Derivation(
+        lambda items: _amount(items, False),
+        lambda amount, names: _week(amount, names, False),
+        "Global Physical Activity Questionnaire Analysis Guide (World Health Organization 2012)",
     ),
 }

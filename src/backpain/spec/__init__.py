@@ -12,15 +12,18 @@ from backpain.spec.analysis import (
     Through,
     Variable,
 )
+from backpain.spec.audit import Audit, Dose, Role, Roles, Share, Shares, bare
 from backpain.spec.base import Closed, Range
 from backpain.spec.check import check_run, members_of
 from backpain.spec.doubt import Bias, Control, Controls
 from backpain.spec.load import (
+    audit_variations,
     declares,
     families_of,
     folder,
     imputing_jobs,
     load_association,
+    load_audit,
     load_claims,
     load_controls,
     load_protocol,
@@ -52,6 +55,7 @@ from backpain.spec.yaml import DeclarationError, nearest
 
 __all__ = [
     "Association",
+    "Audit",
     "Bias",
     "Check",
     "Claims",
@@ -61,6 +65,7 @@ __all__ = [
     "Controlled",
     "Controls",
     "DeclarationError",
+    "Dose",
     "File",
     "Job",
     "Link",
@@ -70,11 +75,15 @@ __all__ = [
     "Protocol",
     "Published",
     "Range",
+    "Role",
+    "Roles",
     "Rounds",
     "Rule",
     "Run",
     "Scenario",
     "Sequence",
+    "Share",
+    "Shares",
     "Source",
     "Strategy",
     "Study",
@@ -84,6 +93,8 @@ __all__ = [
     "Variable",
     "Variation",
     "Where",
+    "audit_variations",
+    "bare",
     "check_run",
     "controlled",
     "declares",
@@ -91,6 +102,7 @@ __all__ = [
     "folder",
     "imputing_jobs",
     "load_association",
+    "load_audit",
     "load_claims",
     "load_controls",
     "load_protocol",

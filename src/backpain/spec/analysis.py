@@ -71,7 +71,7 @@ class Treatment(Closed):
         return self
 
 
-def _terms(value: Any) -> Any:
+def terms_of(value: Any) -> Any:
     if not isinstance(value, list):
         return value
     return [{"variable": item} if isinstance(item, str) else item for item in value]
@@ -112,7 +112,7 @@ class Assignment(Closed):
     missing: Literal["complete-case", "imputed", "weighted"] = "complete-case"
     imputation: Imputation | None = None
     response: list[str] | None = None
-    _bare_names = field_validator("confounders", mode="before")(_terms)
+    _bare_names = field_validator("confounders", mode="before")(terms_of)
 
     @model_validator(mode="after")
     def _as_declared(self) -> Assignment:
@@ -306,7 +306,7 @@ class Through(Closed):
     outcome: Outcome | None = None
     after_treatment: list[Term] = Field(default_factory=list)
     months: Order
-    _bare_names = field_validator("after_treatment", mode="before")(_terms)
+    _bare_names = field_validator("after_treatment", mode="before")(terms_of)
 
     @model_validator(mode="after")
     def _one_mediator(self) -> Through:
@@ -453,7 +453,7 @@ class Association(Closed):
     limits: list[str] = Field(default_factory=list)
     assumptions: list[str] = Field(default_factory=list)
     further: list[dict[str, Any]] = Field(default_factory=list)
-    _bare_names = field_validator("adjustment", mode="before")(_terms)
+    _bare_names = field_validator("adjustment", mode="before")(terms_of)
 
     @property
     def names(self) -> list[str]:

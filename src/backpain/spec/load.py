@@ -10,6 +10,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from backpain.spec.analysis import Association, Claims, Plan, Protocol, Run, Variable
+from backpain.spec.audit import Audit
 from backpain.spec.base import Closed, validate
 from backpain.spec.doubt import Controls
 from backpain.spec.study import Study
@@ -265,6 +266,22 @@ def load_association(name: str) -> Association:
     """Load one cross-sectional association."""
     path = folder() / "associations" / f"{name}.yaml"
     return validate(Association, {"name": name, **read_yaml(path)}, path)
+
+
+def load_audit(name: str) -> Audit:
+    """Load one cross-sectional analysis of a claim."""
+    path = folder() / "audits" / f"{name}.yaml"
+    return validate(Audit, {"name": name, **read_yaml(path)}, path)
+
+
+def audit_variations(audit: Audit) -> list[tuple[str, Audit]]:
+    """The audit itself as `main`, and each variation: the audit with what the variation overrides."""
+    found = [("main", audit)]
+    fields = audit.model_dump(by_alias=True, exclude={"variations"}, exclude_none=True)
+    for name, over in audit.variations.items():
+        where = f"{folder() / 'audits' / audit.name}.yaml: variations > {name}"
+        found.append((name, validate(Audit, merge(fields, over), where)))
+    return found
 
 
 def load_run(name: str) -> Run:

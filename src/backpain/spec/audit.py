@@ -1,0 +1,134 @@
+"""Declarations of the cross-sectional analyses that claims are held against: roles, amounts, shares."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from backpain.spec.analysis import Outcome, Term, terms_of
+from backpain.spec.base import Closed
+from backpain.spec.survey import Tests
+
+
+class Role(Closed):
+    """One of two exposures: the number it is measured by, and the one test of who has it."""
+
+    label: str = Field(max_length=40)
+    number: str
+    present: dict[str, Tests] = Field(min_length=1, max_length=1)
+
+
+class Reverse(Closed):
+    """How much the outcome is supposed to have changed the exposures: every pair of these sizes is undone by simulation.
+
+    `points` that it raised the first number by, `odds_ratios` by which it lowered the second mark.
+    """
+
+    points: list[float] = Field(min_length=1)
+    odds_ratios: list[float] = Field(min_length=1)
+    draws: int = Field(20, ge=2)
+    seed: int
+
+    @field_validator("odds_ratios")
+    @classmethod
+    def _at_most_one(cls, value: list[float]) -> list[float]:
+        if not all(0 < ratio <= 1 for ratio in value):
+            raise ValueError("an odds ratio by which the outcome lowered the mark lies above 0 and is at most 1")
+        return value
+
+
+class Roles(Closed):
+    """Two exposures side by side in one model of an outcome."""
+
+    kind: Literal["roles"]
+    outcome: Outcome
+    first: Role
+    second: Role
+    adjustment: list[Term]
+    reverse: Reverse | None = None
+    _bare_names = field_validator("adjustment", mode="before")(terms_of)
+
+    @property
+    def names(self) -> list[str]:
+        """Every variable of the model but the outcome."""
+        exposures = [name for role in (self.first, self.second) for name in (role.number, *role.present)]
+        return list(dict.fromkeys([*exposures, *(term.variable for term in self.adjustment)]))
+
+
+class Dose(Closed):
+    """The risk of an outcome along an amount. With a `middle` also whether it is lower there than at both ends."""
+
+    kind: Literal["dose"]
+    outcome: Outcome
+    amount: str
+    label: str = Field(max_length=60)
+    knots: int = Field(4, ge=3, le=7)
+    low: float
+    middle: float | None = None
+    high: float
+    adjustment: list[Term]
+    _bare_names = field_validator("adjustment", mode="before")(terms_of)
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Dose:
+        points = [point for point in (self.low, self.middle, self.high) if point is not None]
+        if points != sorted(set(points)):
+            raise ValueError("low, middle and high must be in this order")
+        return self
+
+    @property
+    def names(self) -> list[str]:
+        """Every variable of the model but the outcome."""
+        return list(dict.fromkeys([self.amount, *(term.variable for term in self.adjustment)]))
+
+
+class Share(Closed):
+    """Who meets the tests `of` among those who meet `among`; `first.` and `later.` name a panel's waves."""
+
+    label: str = Field(max_length=90)
+    of: dict[str, Tests] = Field(min_length=1)
+    among: dict[str, Tests] = Field(default_factory=dict)
+    trend: bool = False
+
+
+class Shares(Closed):
+    """Shares of people among people."""
+
+    kind: Literal["shares"]
+    shares: dict[str, Share] = Field(min_length=1)
+
+    @property
+    def names(self) -> list[str]:
+        """Every variable tested, without the wave."""
+        tests = [name for one in self.shares.values() for name in (*one.of, *one.among)]
+        return list(dict.fromkeys(bare(name) for name in tests))
+
+
+def bare(name: str) -> str:
+    """A tested variable without the wave before it."""
+    return name.removeprefix("first.").removeprefix("later.")
+
+
+Kind = Annotated[Roles | Dose | Shares, Field(discriminator="kind")]
+
+
+class Audit(Closed):
+    """One cross-sectional analysis and its variations, which override parts of it. Nothing in it is an effect."""
+
+    name: str
+    title: str
+    question: str
+    analysis: Kind
+    domain: dict[str, dict[str, Tests]] = Field(default_factory=dict)
+    variations: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    assumptions: list[str] = Field(default_factory=list)
+    limits: list[str] = Field(default_factory=list)
+
+    def variables(self) -> set[str]:
+        """Every variable the analysis uses."""
+        outcome = [] if isinstance(self.analysis, Shares) else [self.analysis.outcome.variable]
+        return {*outcome, *self.analysis.names, *(name for tests in self.domain.values() for name in tests)}
+
+
+__all__ = ["Audit", "Dose", "Reverse", "Role", "Roles", "Share", "Shares", "bare"]
