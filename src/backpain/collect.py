@@ -12,7 +12,7 @@ from backpain.harmonise import unexplained
 from backpain.spec import load_claims, load_run
 from backpain.synthesise import HETEROGENEITY, TABLES, claims, thresholds
 from backpain.tables.conceal import conceal
-from backpain.trials import PANELS, SUBGROUPS
+from backpain.trials import AUDITS, DOSES, PANELS, PATHS, SUBGROUPS
 
 SCOPE = ["survey", "analysis", "variation"]
 # The tables of a run without a trial, which has nothing to put into them.
@@ -25,6 +25,9 @@ WITHOUT_TRIALS = {
     "detectable": [*SCOPE, "risk_untreated", "se", "detectable_difference", "power"],
     "panels": PANELS,
     "subgroups": SUBGROUPS,
+    "audits": AUDITS,
+    "doses": DOSES,
+    "reverse_paths": PATHS,
     "heterogeneity": HETEROGENEITY,
     **TABLES,
 }
@@ -65,7 +68,9 @@ def collect(name: str, pieces: Mapping[str, Sequence[str]]) -> dict[str, pd.Data
             "published figures are not met:\n  " + "\n  ".join(differing) + "\nEither a file is not the one published, "
             "or a definition is wrong. Where the difference is understood, declare it with `differs:` and its reason."
         )
-    results["claims"] = claims(results["estimates"], load_claims().claims, results["detectable"], run.simulated)
+    results["claims"] = claims(
+        results["estimates"], load_claims().claims, results["detectable"], run.simulated, results["audits"]
+    )
     results["thresholds"] = thresholds(results["estimates"], load_claims().claims)
     return {**results, **conceal(results, run.smallest_cell)}
 

@@ -9,6 +9,7 @@ from pydantic import BaseModel
 from backpain.project import digest
 from backpain.spec import (
     load_association,
+    load_audit,
     load_claims,
     load_controls,
     load_protocol,
@@ -40,6 +41,7 @@ def declared(
     survey: str | None = None,
     protocol: str | None = None,
     association: str | None = None,
+    audit: str | None = None,
     part: str | None = None,
     claims: bool = False,
     controls: bool = False,
@@ -67,6 +69,8 @@ def declared(
             used["effect"] = [declared_.smallest_effect, declared_.primary_estimator]
     if study is not None:
         used["study"] = _study(study, place, part)
+    if audit is not None:
+        used["audit"] = _plain(load_audit(audit), {"title", "question", "limits", "assumptions"})
     if association is not None:
         used["association"] = _plain(load_association(association), {"question", "limits", "assumptions"})
     if part in ("variables", "words") or everything:
@@ -134,5 +138,6 @@ def _run(name: str, everything: bool) -> Any:
         named = [member for found in members_of(run).values() for member in found]
         used["surveys"] = [_plain(load_survey(survey), set()) for survey in dict.fromkeys([*run.surveys, *named])]
         used["protocols"] = [_plain(load_protocol(protocol), set()) for protocol, _ in run.trials]
+        used["audits"] = [_plain(load_audit(audit), set()) for audit, _ in run.audits]
         used["associations"] = [_plain(load_association(association), set()) for association, _ in run.associations]
     return used

@@ -17,12 +17,14 @@ from backpain.project import commit
 from backpain.receipts import read_receipts
 from backpain.spec import (
     Association,
+    Audit,
     Protocol,
     Run,
     Survey,
     families_of,
     folder,
     load_association,
+    load_audit,
     load_protocol,
     load_run,
     load_survey,
@@ -64,8 +66,9 @@ def facts_of(name: str, claims: pd.DataFrame, receipts: Iterable[str], root: Pat
     surveys = {survey: load_survey(survey) for survey in dict.fromkeys([*run.surveys, *members])}
     protocols = {protocol: load_protocol(protocol) for protocol, _ in run.trials}
     associations = {association: load_association(association) for association, _ in run.associations}
-    analyses: list[Protocol | Association] = [*protocols.values(), *associations.values()]
-    declared: list[Survey | Protocol | Association] = [*surveys.values(), *analyses]
+    audits = {audit: load_audit(audit) for audit, _ in run.audits}
+    analyses: list[Protocol | Association | Audit] = [*protocols.values(), *associations.values(), *audits.values()]
+    declared: list[Survey | Protocol | Association | Audit] = [*surveys.values(), *analyses]
     return {
         "run": name,
         "title": run.title,
@@ -83,6 +86,7 @@ def facts_of(name: str, claims: pd.DataFrame, receipts: Iterable[str], root: Pat
         "analyses": [job.model_dump(exclude_none=True) for job in run.analyses],
         "protocols": {key: value.model_dump(mode="json", by_alias=True) for key, value in protocols.items()},
         "associations": {key: value.model_dump(mode="json", by_alias=True) for key, value in associations.items()},
+        "audits": {key: value.model_dump(mode="json", by_alias=True) for key, value in audits.items()},
         "verdicts": verdicts(claims, run),
         "checksums": checksums(receipts),
         "assumptions": assumptions(declared, root),
@@ -103,7 +107,7 @@ def verdicts(claims: pd.DataFrame, run: Run) -> list[dict[str, Any]]:
     """The claims table in the words of the report; a trial's verdict answers the run's question."""
     rows: list[dict[str, Any]] = []
     for row in claims.astype(object).where(claims.notna(), None).to_dict("records"):
-        tested = row["verdict"] != "not tested in this run"
+        tested = row["verdict"] not in ("not tested in this run", "not testable")
         if not tested and any(other["claim"] == row["claim"] for other in rows):
             continue
         rows.append(

@@ -297,6 +297,28 @@ rule go_by_round:
         "../scripts/go_by_round.py"
 
 
+rule audit:
+    """A claim's cross-sectional evidence: roles, risks along an amount, or shares."""
+    input:
+        people="<results>/harmonised/{survey}.parquet",
+        code=code("trials"),
+        lock=LOCK,
+    output:
+        findings="<results>/audits/{audit}/{survey}.audits.csv",
+        curves="<results>/audits/{audit}/{survey}.doses.csv",
+        paths="<results>/audits/{audit}/{survey}.reverse_paths.csv",
+    log:
+        "<results>/logs/audit/{audit}/{survey}.log",
+    conda:
+        "../../environment.yml"
+    params:
+        declaration=lambda wildcards: declared(
+            audit=wildcards.audit, survey=wildcards.survey, part="design"
+        ),
+    script:
+        "../scripts/audit.py"
+
+
 rule associate:
     """Prevalence over groups in a cross-section, crude and standardised."""
     input:

@@ -42,7 +42,11 @@ TABLES = [
     "tipping",
     "frontier",
     "influence",
+    "audits",
+    "doses",
+    "reverse_paths",
 ]
+AUDITED = ["audits", "doses", "reverse_paths"]
 TABLES += ["truth"] if RUN.simulated else []
 # How many jobs share the imputations of each trial; 0 for one that imputes nothing.
 IMPUTING = {protocol: imputing_jobs(protocol) for protocol, _ in RUN.trials}
@@ -85,6 +89,7 @@ wildcard_constraints:
     survey="[a-z0-9-]+",
     protocol="[a-z0-9-]+",
     association="[a-z0-9-]+",
+    audit="[a-z0-9-]+",
     part="[0-9]+",
 
 
@@ -122,6 +127,11 @@ def pieces(kind):
     if kind in PER_SURVEY:
         surveys = MEMBERS if kind == "cleaning" else [*MEMBERS, *POOLED]
         return [f"<results>/{kind}/{survey}.csv" for survey in surveys]
+    if kind in AUDITED:
+        return [
+            f"<results>/audits/{audit}/{survey}.{kind}.csv"
+            for audit, survey in RUN.audits
+        ]
     found = [
         f"<results>/trials/{protocol}/{survey}.{kind}.csv"
         for protocol, survey in RUN.trials

@@ -34,6 +34,7 @@ CURVE = [
     "difference_high",
     "band_low",
     "band_high",
+    "people_share",
 ]
 POINTS = 41  # of the curve
 ENDS = (0.01, 0.99)  # shares of the people between which it is drawn
@@ -45,7 +46,7 @@ class Amount:
 
     variable: str
     label: str
-    knots: int
+    knots: int | list[float]
     low: float
     high: float
     middle: float | None = None
@@ -62,7 +63,8 @@ def dose_response(
         Columns `FINDINGS`: risks at the declared amounts, the difference of high and low (and with a middle those of low and
         high against it), the test that the curve is a straight line on the log-odds, and with a middle that of a U.
     curve : DataFrame
-        Columns `CURVE`: risks by amount, and differences from the risk at `low` with intervals and a band for all of them.
+        Columns `CURVE`: risks by amount, differences from the risk at `low` with intervals and a band for all of them, and the
+        weighted share of people from the amount before up to this one.
 
     Raises
     ------
@@ -87,7 +89,9 @@ def dose_response(
     findings = [*_contrasts(amount, grid, risk, spread, df), _straight(model, amount, df)]
     if amount.middle is not None:
         findings.append(_bent(amount, grid, risk, spread, df))
-    return findings, _curve(amount, grid, risk, spread, df)
+    share = np.interp(grid, values[order], reached)
+    curve = _curve(amount, grid, risk, spread, df).assign(people_share=np.diff(share, prepend=0.0))
+    return findings, curve[CURVE]
 
 
 def _compared(amount: Amount) -> list[float]:
@@ -157,7 +161,7 @@ def _curve(amount: Amount, grid: Numbers, risk: Numbers, spread: Numbers, df: fl
             "band_low": difference - wide * error,
             "band_high": difference + wide * error,
         }
-    )[CURVE]
+    )
 
 
 __all__ = ["CURVE", "Amount", "dose_response"]

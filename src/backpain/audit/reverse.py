@@ -15,7 +15,8 @@ import numpy as np
 import pandas as pd
 from scipy.special import expit, logit
 
-from backpain.audit.roles import DIFFERENCE, Sides, cut_for, marked, matched
+from backpain.audit.roles import Sides, cut_for, difference_of_marks
+from backpain.design import t_quantile
 
 REVERSE = ["points", "odds_ratio", "estimate", "se", "low", "high", "draws"]
 
@@ -51,7 +52,7 @@ def reverse_paths(
             value, variance = found[:, 0].mean(), (found[:, 1] ** 2).mean()
             between = found[:, 0].var(ddof=1) if times > 1 else 0.0
             se = float(np.sqrt(variance + (1 + 1 / times) * between))
-            reach = found[0, 2] * se
+            reach = float(t_quantile(found[0, 2])) * se
             row = (raised, ratio, float(value), se, float(value - reach), float(value + reach), times)
             rows.append(dict(zip(REVERSE, row, strict=True)))
     return pd.DataFrame(rows, columns=REVERSE)
@@ -60,7 +61,7 @@ def reverse_paths(
 def _again(
     sides: Sides, raised: float, ratio: float, cut: float, generator: np.random.Generator
 ) -> tuple[float, float, float]:
-    """The difference, its standard error and the t quantile of its interval, of one random record of everybody."""
+    """The difference, its standard error and degrees of freedom, of one random record of everybody."""
     people, first, second = sides.people, sides.first, sides.second
     had = people[sides.outcome].to_numpy(dtype=float, na_value=0.0) > 0
     number = people[first.number].to_numpy(dtype=float, na_value=np.nan)
@@ -79,12 +80,11 @@ def _again(
         mark = np.where(gets, 1.0, mark)
     changed = replace(sides, people=people.assign(**{first.number: number, second.present: mark}))
     # ASSUME: the cut stays where it was, so that the exposure keeps its meaning.
-    marks = matched(changed) | {first.key: np.where(np.isnan(number), np.nan, number >= cut)}
-    rows = marked(changed, "equal prevalence", marks)
-    row = next((row for row in rows if row["label"] == DIFFERENCE and row["item"] == "risk-difference"), None)
-    if row is None:
-        raise ValueError(f"reverse paths of {raised:g} points and an odds ratio of {ratio:g}: {rows[0]['reason']}")
-    return row["estimate"], row["se"], (row["high"] - row["estimate"]) / row["se"]
+    marks = {first.key: np.where(np.isnan(number), np.nan, number >= cut), second.key: mark}
+    found = difference_of_marks(changed, marks)
+    if isinstance(found, str):
+        raise ValueError(f"reverse paths of {raised:g} points and an odds ratio of {ratio:g}: {found}")
+    return found
 
 
 def _share_of_second(sides: Sides) -> float:

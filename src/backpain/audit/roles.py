@@ -147,6 +147,19 @@ def marked(sides: Sides, contrast: str, marks: Mapping[str, Numbers]) -> list[di
     return rows
 
 
+def difference_of_marks(sides: Sides, marks: Mapping[str, Numbers]) -> tuple[float, float, float] | str:
+    """The difference of the marks' standardised risk differences, its standard error and degrees of freedom; or why not."""
+    if reason := _unequal(sides, marks):
+        return reason
+    model = sides.fitted(marks)
+    if not model.converged:
+        return model.reason
+    one, two = marks
+    value, spread = _averages(sides, model, marks, [{one: 1.0}, {one: 0.0}, {two: 1.0}, {two: 0.0}])
+    pick = np.array([1.0, -1.0, -1.0, 1.0])
+    return float(pick @ value), float(np.sqrt(pick @ spread @ pick)), float(model.freedom)
+
+
 def per_deviation(sides: Sides) -> list[dict[str, Any]]:
     """The average change of the risk by one standard deviation more of each number, and their difference."""
     contrast, numbers = "one standard deviation", {}

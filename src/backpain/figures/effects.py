@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
+from backpain.figures.audits import curve, reverse, roles, shares
 from backpain.figures.curve import curves
 from backpain.figures.doubts import funnel, tipping
 from backpain.figures.forests import by_estimator, by_panel, by_subgroup, forest, scaled, told, whisker
@@ -25,7 +26,7 @@ from backpain.tables.numbers import (
     sentence,
     shown,
 )
-from backpain.tables.pick import sections
+from backpain.tables.pick import Section, sections
 
 
 @styled
@@ -108,6 +109,17 @@ def groups(frame: pd.DataFrame, outcome: str, smallest: int | None = None) -> Fi
     return figure
 
 
+def audited(section: Section) -> dict[str, Figure]:
+    """The figures of an audit."""
+    declared, main = section.declared["analysis"], section.findings[section.findings["variation"] == "main"]
+    if declared["kind"] == "shares":
+        return {"shares": shares(main)}
+    if declared["kind"] == "dose":
+        return {"dose": curve(section.doses, main, declared["label"], section.unit)} if len(section.doses) else {}
+    drawn = {"roles": roles(main)} if (main["item"] == "risk-difference").any() and main["low"].notna().any() else {}
+    return drawn | ({"reverse": reverse(section.paths)} if len(section.paths) else {})
+
+
 def draw(results: Mapping[str, pd.DataFrame], facts: Mapping[str, Any]) -> dict[str, Figure]:
     """Estimates of each analysis and survey: "<analysis>.<survey>.<figure>".
 
@@ -120,6 +132,9 @@ def draw(results: Mapping[str, pd.DataFrame], facts: Mapping[str, Any]) -> dict[
             drawn[f"{name}.groups"] = groups(
                 section.ordered(frame[frame["scale"] == "risk"]), section.outcome, smallest
             )
+            continue
+        if section.kind == "audit":
+            drawn |= {f"{name}.{kind}": one for kind, one in audited(section).items()}
             continue
         limit, truth = section.detectable, section.truth.get("risk-difference")
         drawn[f"{name}.risks"] = absolute_risks(section.lines("risk", "main"))

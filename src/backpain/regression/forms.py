@@ -163,13 +163,13 @@ class Product:
         out[:] = found
 
 
-def encoder(frame: pd.DataFrame, variable: str, form: str, size: int) -> Encoder:
+def encoder(frame: pd.DataFrame, variable: str, form: str, size: int | tuple[float, ...]) -> Encoder:
     """Learn a term of one variable from some people.
 
     Parameters
     ----------
     form, size
-        One of `FORMS`; the degrees of freedom of a spline, the knots of a restricted cubic one.
+        One of `FORMS`; the degrees of freedom of a spline, the knots of a restricted cubic one or how many.
 
     Raises
     ------
@@ -182,15 +182,18 @@ def encoder(frame: pd.DataFrame, variable: str, form: str, size: int) -> Encoder
             raise ValueError(f"terms: {variable} is a category and cannot enter as {form!r}; give its name alone")
         return Levels(variable, present_levels(values))
     numbers = np.asarray(values.to_numpy(dtype=float))
-    if form == "spline":
-        _check_spline(numbers, variable, size)
     if form in NOT_BELOW_ZERO and (numbers < 0).any():
         raise ValueError(f"terms: {variable} has values below 0, which {form} cannot take")
     if not np.isfinite(numbers).all():
         raise ValueError(f"terms: {variable} has infinite values; correct them in the survey's declaration")
+    if form in PLAIN:
+        return Plain(variable, form)
+    if isinstance(size, tuple):
+        return Restricted(variable, _given(variable, form, size))
     if form == "spline":
+        _check_spline(numbers, variable, size)
         return Natural.learn(frame, variable, size)
-    return Restricted(variable, _harrell(numbers, variable, size)) if form not in PLAIN else Plain(variable, form)
+    return Restricted(variable, _harrell(numbers, variable, size))
 
 
 def column_of(frame: pd.DataFrame, variable: str) -> pd.Series:
@@ -257,6 +260,14 @@ def _check_spline(values: Numbers, variable: str, df: int) -> None:
             f"terms: {variable} has {distinct} distinct values and {knots} knots between them for a spline with df "
             f"{df}, which it cannot carry; lower df or declare it linear, square-root or log1p"
         )
+
+
+def _given(variable: str, form: str, knots: tuple[float, ...]) -> tuple[float, ...]:
+    if form == "spline" or len(knots) < 3 or list(knots) != sorted(set(knots)) or not np.isfinite(knots).all():
+        raise ValueError(
+            f"terms: the knots {list(knots)} of {variable}: a restricted cubic spline has three or more, each above the last"
+        )
+    return knots
 
 
 def _harrell(values: Numbers, variable: str, size: int) -> tuple[float, ...]:

@@ -15,7 +15,7 @@ from backpain.regression.formula import INTERCEPT, formula_coding
 
 Numbers = NDArray[np.float64]
 Term = str | dict[str, Any]
-Asked = tuple[str, str, int]
+Asked = tuple[str, str, int | tuple[float, ...]]
 
 SIZES = {"spline": ("df", 4), "restricted cubic spline": ("knots", 4)}
 
@@ -104,7 +104,8 @@ def coding_of(frame: pd.DataFrame, terms: Sequence[Term] | str) -> Coding:
         gets none at all. Numbers enter as they are unless a form is declared. A spline is natural and cubic,
         with knots where they cut the people into `df` equal parts (unweighted) and at the ends, and has `df`
         columns; knots that fall together, as with counts, count once and leave fewer. A restricted cubic spline
-        has its `knots` (3 to 7) where Harrell puts them, and a straight line beyond the outer ones.
+        has its `knots` (3 to 7) where Harrell puts them, or where a list of them says, and a straight line beyond the
+        outer ones.
 
     Raises
     ------
@@ -151,7 +152,8 @@ def _asked(term: Term) -> Asked:
         raise ValueError(f"terms: {term} is not {{variable: ..., as: ..., {word}: ...}} or {{interaction: [...]}}")
     if form not in FORMS:
         raise ValueError(f"terms: {term['variable']} as {form!r} is not known; choose {', '.join(FORMS)}")
-    return str(term["variable"]), form, int(term.get(word, usual)) if form in SIZES else 0
+    size = term.get(word, usual) if form in SIZES else 0
+    return str(term["variable"]), form, tuple(map(float, size)) if isinstance(size, (list, tuple)) else int(size)
 
 
 def _product(term: Term, learnt: dict[str, Encoder]) -> Product:

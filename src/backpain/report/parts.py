@@ -48,7 +48,9 @@ def claims(facts: Mapping[str, Any], chosen: Sequence[Section]) -> Markup:
     rows = []
     for verdict in facts["verdicts"]:
         section = section_of(verdict, chosen)
-        lines = section.claim_lines() if section else [MISSING]
+        lines = [MISSING]
+        if section is not None:
+            lines = section.audited_lines(verdict["claim"]) if section.kind == "audit" else section.claim_lines()
         rows.append(
             {
                 "text": Markup('<span class="id">{}</span> {}').format(verdict["claim"], verdict["text"]),

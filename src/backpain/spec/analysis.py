@@ -476,18 +476,21 @@ class Job(Closed):
 
     trial: str | None = None
     association: str | None = None
+    audit: str | None = None
     surveys: list[str]
 
     @model_validator(mode="after")
     def _one_kind(self) -> Job:
-        if (self.trial is None) == (self.association is None):
-            raise ValueError("an analysis is `trial: <name>` or `association: <name>`, with `surveys: [...]`")
+        if sum(kind is not None for kind in (self.trial, self.association, self.audit)) != 1:
+            raise ValueError(
+                "an analysis is `trial: <name>`, `association: <name>` or `audit: <name>`, with `surveys: [...]`"
+            )
         return self
 
     @property
     def name(self) -> str:
-        """The protocol's or the association's name."""
-        return str(self.trial or self.association)
+        """The name of the protocol, the association or the audit."""
+        return str(self.trial or self.association or self.audit)
 
 
 class Run(Closed):
@@ -519,21 +522,52 @@ class Run(Closed):
         """(association, survey) of each association."""
         return [(job.name, survey) for job in self.analyses if job.association for survey in job.surveys]
 
+    @property
+    def audits(self) -> list[tuple[str, str]]:
+        """(audit, survey) of each audit."""
+        return [(job.name, survey) for job in self.analyses if job.audit for survey in job.surveys]
+
 
 class Rule(Closed):
-    """How the verdict on a claim follows from an estimate; written before the estimate is seen."""
+    """How the verdict on a claim follows from an estimate; written before the estimate is seen.
+
+    A trial's estimate is named by `estimator`, a finding of an audit by `item`, `label` and `contrast`. `nothing` is the value
+    at which there is nothing to the claim: no difference, or half of a share of which most is claimed. A claim that no data
+    here can test says why by `not_testable`, and names no analysis.
+    """
 
     claim: str
     text: str
-    analysis: str
-    survey: str
+    analysis: str = ""
+    survey: str = ""
     variation: str = "main"
-    scale: Literal["risk-difference"] = "risk-difference"
-    estimator: str
-    direction: Literal["below", "above"]
-    smallest_effect: float
-    cap: Literal["inconclusive"] | None = None
+    scale: Literal["risk-difference", "share"] = "risk-difference"
+    estimator: str = ""
+    item: str = ""
+    label: str = ""
+    contrast: str = ""
+    nothing: float = 0.0
+    direction: Literal["below", "above"] = "above"
+    smallest_effect: float = 0.0
+    cap: Literal["inconclusive", "proxy only"] | None = None
     cap_because: str | None = None
+    not_testable: str | None = None
+
+    @model_validator(mode="after")
+    def _whole(self) -> Rule:
+        if self.not_testable is not None:
+            if self.analysis or self.survey:
+                raise ValueError("a claim that is `not_testable` names no analysis; leave one of them out")
+            return self
+        if not (self.analysis and self.survey):
+            raise ValueError("name the `analysis` and the `survey`, or say why the claim is `not_testable`")
+        if bool(self.estimator) == bool(self.item):
+            raise ValueError("name the trial's `estimator`, or the audit's `item`")
+        if not self.smallest_effect > 0:
+            raise ValueError("smallest_effect: give the smallest difference that would matter, above 0")
+        if self.cap is not None and not self.cap_because:
+            raise ValueError("cap_because: say what limits the verdict")
+        return self
 
 
 class Claims(Closed):

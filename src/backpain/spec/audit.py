@@ -57,13 +57,16 @@ class Roles(Closed):
 
 
 class Dose(Closed):
-    """The risk of an outcome along an amount. With a `middle` also whether it is lower there than at both ends."""
+    """The risk of an outcome along an amount. With a `middle` also whether it is lower there than at both ends.
+
+    `knots` are those of a restricted cubic spline, or how many (3 to 7) stand where Harrell puts them.
+    """
 
     kind: Literal["dose"]
     outcome: Outcome
     amount: str
     label: str = Field(max_length=60)
-    knots: int = Field(4, ge=3, le=7)
+    knots: int | list[float] = 4
     low: float
     middle: float | None = None
     high: float

@@ -6,10 +6,13 @@ from collections.abc import Iterable
 from typing import Any
 
 from backpain.spec.analysis import Association, Plan, Protocol, Run, Variable
+from backpain.spec.audit import Audit, Roles, Shares, bare
 from backpain.spec.base import Range
 from backpain.spec.load import (
+    audit_variations,
     folder,
     load_association,
+    load_audit,
     load_claims,
     load_protocol,
     load_run,
@@ -41,6 +44,8 @@ def check_run(name: str) -> Run:
         problems += _trial(load_protocol(protocol), surveys[place], variables)
     for association, place in run.associations:
         problems += _association(load_association(association), surveys[place], variables)
+    for audit, place in run.audits:
+        problems += _audit(load_audit(audit), surveys[place], variables)
     problems += _thresholds(run)
     if run.simulated and run.people is None:
         problems.append(f"{folder() / name}.yaml: a simulated run needs `people`, how many to make up")
@@ -319,6 +324,39 @@ def _variance(place: str, plan: Plan, survey: Survey) -> list[str]:
         problems.append(
             f"{place}: imputation: `design_effects: psu` needs PSUs, which {named} has none of; declare `stratum` or `none`"
         )
+    return problems
+
+
+def _audit(audit: Audit, survey: Survey, variables: dict[str, Variable]) -> list[str]:
+    """Whether a survey answers what an audit and each of its variations ask, of people who were asked."""
+    path = f"{folder() / 'audits' / audit.name}.yaml"
+    problems = []
+    for name, plan in audit_variations(audit):
+        file = path if name == "main" else f"{path}: variations > {name}"
+        problems += _missing_answers(file, plan.variables(), survey, variables)
+        for box, tests in plan.domain.items():
+            problems += _tests(file, f"domain > {box}", tests, variables)
+        kind = plan.analysis
+        if isinstance(kind, Shares):
+            for key, share in kind.shares.items():
+                for tests in (share.of, share.among):
+                    plain = {bare(variable): test for variable, test in tests.items()}
+                    problems += _tests(file, f"shares > {key}", plain, variables)
+                later = [variable for variable in (*share.of, *share.among) if variable.startswith("later.")]
+                if later and survey.kind != "panel":
+                    problems.append(f"{file}: shares > {key}: {later[0]}: surveys/{survey.name}.yaml sees nobody twice")
+            continue
+        problems += _tests(file, "outcome", {kind.outcome.variable: kind.outcome.event}, variables)
+        if isinstance(kind, Roles):
+            for role in (kind.first, kind.second):
+                problems += _tests(file, f"present of {role.label}", role.present, variables)
+        numbers = [kind.first.number, kind.second.number] if isinstance(kind, Roles) else [kind.amount]
+        problems += [
+            f"{file}: {number!r} is a category in variables.yaml; an amount is a number"
+            for number in numbers
+            if number in variables and variables[number].categories is not None
+        ]
+        problems += _universe(file, plan.domain.values(), plan.variables(), survey)
     return problems
 
 

@@ -7,21 +7,24 @@ from typing import Any
 
 import pandas as pd
 
+from backpain.estimate import minimal_detectable_difference
 from backpain.spec.analysis import Rule
 
 SUPPORTED, CONTRADICTED, INCONCLUSIVE = "supported", "contradicted", "inconclusive"
-NOT_TESTED = "not tested in this run"
+NOT_TESTED, NOT_TESTABLE = "not tested in this run", "not testable"
 GATE_PASSED = "passed"
-# The value of each scale at which there is no effect; a verdict is read on these scales only.
-NO_EFFECT = {"risk-difference": 0.0}
+# What cannot be shown by NCHS's presentation standard is not read either.
+UNFIT = "failed: the presentation standard of NCHS"
+POWER = 0.8
 
 CLAIMS = [
-    "claim", "text", "survey", "analysis", "verdict", "because", "estimate", "low", "high",
+    "claim", "text", "survey", "analysis", "verdict", "because", "scale", "estimate", "low", "high",
     "detectable_difference", "smallest_effect", "reason", "verdict_without_cap", "cap", "gate",
 ]  # fmt: skip
 
 # One sentence per reason. Numbers stand in the table's own columns, so that none is written twice.
 SENTENCES = {
+    "not testable": "{why}",
     "claimed side": "the whole interval lies {side} no difference, on the side of the claim",
     "claimed side, too small to matter": (
         "the whole interval lies {side} no difference, on the side of the claim, yet it holds only "
@@ -47,7 +50,7 @@ def sides(low: float, high: float, rule: Rule) -> tuple[str, str]:
 
     The interval is turned so that the claim lies above no effect; `near` and `far` are its ends then.
     """
-    nothing, least = NO_EFFECT[rule.scale], rule.smallest_effect
+    nothing, least = rule.nothing, rule.smallest_effect
     near, far = (low - nothing, high - nothing) if rule.direction == "above" else (nothing - high, nothing - low)
     small = -least < near and far < least
     # ASSUME: a claim names a direction, so an interval all on its side supports it, even where every
@@ -94,7 +97,8 @@ def chosen(estimates: pd.DataFrame, rule: Rule) -> Mapping[str, Any]:
     ValueError
         If there is none, or more than one.
     """
-    keys = {name: getattr(rule, name) for name in ("survey", "analysis", "variation", "scale", "estimator")}
+    by = ("item", "label", "contrast") if rule.item else ("estimator",)
+    keys = {name: getattr(rule, name) for name in ("survey", "analysis", "variation", "scale", *by)}
     found = estimates[pd.concat([estimates[name] == value for name, value in keys.items()], axis=1).all(axis=1)]
     if len(found) != 1:
         raise ValueError(
@@ -108,8 +112,14 @@ def words(facts: Mapping[str, Any]) -> str:
     """The facts of a verdict as a sentence without numbers; the numbers stand beside it in the table."""
     below = facts["direction"] == "below"
     sentence = SENTENCES[facts["reason"]].format(
-        side="below" if below else "above", other_side="above" if below else "below", gate=facts["gate"]
+        side="below" if below else "above",
+        other_side="above" if below else "below",
+        gate=facts["gate"],
+        why=facts.get("why", ""),
     )
+    if facts.get("share"):
+        sentence = sentence.replace("no difference", "the mark").replace("no effect at all", "the mark")
+        sentence = sentence.replace("differences", "distances from it")
     if facts["cap"] is None:
         return sentence
     because = f", because {facts['cap_because'].strip().rstrip('.')}" if facts["cap_because"] else ""
@@ -155,7 +165,7 @@ def verdict(
     because = {
         "reason": reason,
         **{name: float(row[name]) for name in ("estimate", "low", "high")},
-        "no_effect": NO_EFFECT[rule.scale],
+        "no_effect": rule.nothing,
         "smallest_effect": rule.smallest_effect,
         "direction": rule.direction,
         "detectable_difference": detectable_difference,
@@ -164,7 +174,22 @@ def verdict(
         "cap": cap,
         "cap_because": rule.cap_because if cap else None,
     }
-    return {"verdict": cap or free, "because": because}
+    return {"verdict": cap or free, "because": because | {"share": rule.scale == "share"}}
+
+
+def findings(audits: pd.DataFrame) -> pd.DataFrame:
+    """Rows of audits.csv in the shape of estimates.csv, as the rules read both."""
+    gate = [UNFIT if rule == "suppress" else GATE_PASSED for rule in audits["presentation"]]
+    texts = {name: audits[name].fillna("").astype(str) for name in ("item", "label", "contrast")}
+    return audits.assign(**texts, gate=gate, converged=audits["estimate"].notna(), estimator="")
+
+
+def detectable_in(found: pd.DataFrame, rule: Rule) -> float | None:
+    """The distance from nothing that a finding had a power of 80 % to show; None where it has no standard error."""
+    row = chosen(found, rule)
+    if pd.isna(row["se"]) or pd.isna(row["design_df"]):
+        return None
+    return float(minimal_detectable_difference(float(row["se"]), int(row["design_df"]), power=POWER))
 
 
 def detectable_of(detectable: pd.DataFrame, rule: Rule) -> float | None:
@@ -183,12 +208,16 @@ def claim_row(rule: Rule, found: Mapping[str, Any]) -> dict[str, Any]:
     """One row of the claims table."""
     because = found["because"]
     told = {name: because.get(name) for name in CLAIMS if name in because}
-    where = {name: getattr(rule, name) for name in ("claim", "text", "survey", "analysis")}
+    where = {name: getattr(rule, name) for name in ("claim", "text", "survey", "analysis", "scale")}
     return {**where, **told, "verdict": found["verdict"], "because": words(because)}
 
 
 def not_tested(rule: Rule) -> dict[str, Any]:
     """What is said of a claim whose analyses are not part of the run."""
+    if rule.not_testable is not None:
+        why = rule.not_testable.strip().rstrip(".")
+        told = {"reason": "not testable", "why": why, "direction": rule.direction}
+        return {"verdict": NOT_TESTABLE, "because": {**told, "gate": None, "cap": None, "cap_because": None}}
     facts = {
         "reason": "not tested",
         "direction": rule.direction,
@@ -200,14 +229,18 @@ def not_tested(rule: Rule) -> dict[str, Any]:
 
 
 def claims(
-    estimates: pd.DataFrame, rules: Sequence[Rule], detectable: pd.DataFrame, simulated: bool = False
+    estimates: pd.DataFrame,
+    rules: Sequence[Rule],
+    detectable: pd.DataFrame,
+    simulated: bool = False,
+    audits: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """The claims table: one row per rule whose analysis is in the run, one per claim that no rule could test.
 
     Parameters
     ----------
-    estimates, detectable
-        As estimates.csv and detectable.csv.
+    estimates, detectable, audits
+        As estimates.csv, detectable.csv and audits.csv.
     rules
         As config/claims.yaml declares them; a claim may have several, one per survey and analysis.
     simulated
@@ -215,7 +248,7 @@ def claims(
 
     Returns
     -------
-    Rows (claim, text, survey, analysis, verdict, because, estimate, low, high, detectable_difference,
+    Rows (claim, text, survey, analysis, verdict, because, scale, estimate, low, high, detectable_difference,
     smallest_effect, reason, verdict_without_cap, cap, gate) in the order of the rules; `because` is in
     words.
 
@@ -224,15 +257,18 @@ def claims(
     ValueError
         As `verdict` does.
     """
+    found = None if audits is None or audits.empty else findings(audits)
     analysed = set(zip(estimates["survey"], estimates["analysis"], strict=True))
-    tested = [rule for rule in rules if (rule.survey, rule.analysis) in analysed]
+    audited = set() if found is None else set(zip(found["survey"], found["analysis"], strict=True))
+    tested = [rule for rule in rules if (rule.survey, rule.analysis) in (audited if rule.item else analysed)]
     done = {rule.claim for rule in tested}
     left = {rule.claim: rule for rule in reversed(rules) if rule.claim not in done}
     rows = []
     for rule in rules:
-        if rule in tested:
-            found = verdict(estimates, rule, detectable_of(detectable, rule), simulated)
-            rows.append(claim_row(rule, found))
+        if rule in tested and rule.item and found is not None:
+            rows.append(claim_row(rule, verdict(found, rule, detectable_in(found, rule), simulated)))
+        elif rule in tested:
+            rows.append(claim_row(rule, verdict(estimates, rule, detectable_of(detectable, rule), simulated)))
         elif left.get(rule.claim) is rule:
             rows.append(claim_row(rule, not_tested(rule)))
     return pd.DataFrame(rows, columns=CLAIMS)
@@ -251,6 +287,8 @@ def thresholds(estimates: pd.DataFrame, rules: Sequence[Rule]) -> pd.DataFrame:
     """
     rows = []
     for rule in rules:
+        if rule.item or rule.not_testable is not None:
+            continue
         same = (estimates["survey"] == rule.survey) & (estimates["analysis"] == rule.analysis)
         same &= (estimates["variation"] == rule.variation) & (estimates["scale"] == rule.scale)
         for estimator in estimates.loc[same, "estimator"].unique():

@@ -261,6 +261,7 @@ def relate_panels(ledger: Ledger, cells: Mapping[str, Key]) -> None:
 ALONE_IN_TABLE = {
     "controls": ("events_treated", "events_untreated"),
     "sequence_counts": ("people", "trials", "events"),
+    "audits": ("people", "events"),
 }
 
 

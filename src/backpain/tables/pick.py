@@ -39,7 +39,7 @@ def chosen_estimator(estimates: pd.DataFrame, declared: str | None) -> str:
 class Section:
     """One analysis on one survey: its declaration, its rows of every table, and what sentences say about it.
 
-    kind: "trial" or "association". facts: as `backpain.report` documents them. tables: concealed results.
+    kind: "trial", "association" or "audit". facts: as `backpain.report` documents them. tables: concealed results.
     """
 
     kind: str
@@ -65,8 +65,9 @@ class Section:
 
     @property
     def declared(self) -> Mapping[str, Any]:
-        """The protocol or the association, as declared."""
-        found: Mapping[str, Any] = self.facts["protocols" if self.kind == "trial" else "associations"][self.name]
+        """The protocol, the association or the audit, as declared."""
+        kinds = {"trial": "protocols", "association": "associations", "audit": "audits"}
+        found: Mapping[str, Any] = self.facts[kinds[self.kind]][self.name]
         return found
 
     def rows(self, name: str, variation: str | None = None) -> pd.DataFrame:
@@ -462,12 +463,43 @@ class Section:
     @property
     def passed(self) -> bool:
         """Whether the declared analysis passed its diagnostics; an association claims no effect to gate."""
-        return self.kind == "association" or not numbers.failed(self.main["gate"])
+        return self.kind != "trial" or not numbers.failed(self.main["gate"])
 
     @property
     def refused(self) -> int:
         """How many variations did not pass their diagnostics."""
         return int(self.lines("risk-difference")["gate"].map(numbers.failed).sum())
+
+    @property
+    def findings(self) -> pd.DataFrame:
+        """What an audit found, variation by variation."""
+        return self.rows("audits")
+
+    @property
+    def doses(self) -> pd.DataFrame:
+        """The curve of an audit along an amount; empty for others."""
+        return self.rows("doses", "main")
+
+    @property
+    def paths(self) -> pd.DataFrame:
+        """The roles with reverse paths undone; empty where an audit declares none."""
+        return self.rows("reverse_paths", "main")
+
+    @property
+    def unit(self) -> str:
+        """The unit of the amount of an audit."""
+        return str(self.facts["variables"][self.declared["analysis"]["amount"]]["unit"])
+
+    def audited_lines(self, claim: str) -> list[str]:
+        """What the claims table says of a claim that a finding of this audit is read for."""
+        row = self.only(self.rows("claims")[lambda frame: frame["claim"] == claim], f"verdict on {claim}")
+        if numbers.is_missing(row["estimate"]) or numbers.failed(row["gate"]):
+            return ["No number that may be shown", self.title]
+        found, scale = row["detectable_difference"], "share" if row["scale"] == "share" else "risk-difference"
+        told = numbers.with_interval(row, scale)
+        unit = "" if scale == "share" else " per 1,000"
+        far = numbers.percent(found) if scale == "share" else f"{numbers.per_thousand(found)} per 1,000"
+        return [f"{told}{unit}", f"Power of 80% to find {far}", f"{self.title}, cross-sectional"]
 
     def claim_lines(self) -> list[str]:
         """What the claims table says about this section: the estimate, what could have been found, where."""
@@ -486,7 +518,7 @@ def sections(tables: Mapping[str, pd.DataFrame], facts: Mapping[str, Any]) -> li
     return [
         Section(kind, analysis[kind], survey, facts, tables)
         for analysis in facts["analyses"]
-        for kind in ("trial", "association")
+        for kind in ("trial", "association", "audit")
         if analysis.get(kind)
         for survey in analysis["surveys"]
     ]

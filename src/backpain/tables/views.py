@@ -285,6 +285,74 @@ def sequence(frame: pd.DataFrame, declared: Mapping[str, Any], identity: str) ->
     )
 
 
+AUDIT_ITEMS = {
+    "prevalence": "Has it",
+    "odds-ratio": "Odds ratio",
+    "risk-difference": "Risk difference per 1,000",
+    "fraction": "Attributable fraction",
+    "average-fraction": "Attributable fraction, average of both orders",
+    "conditional-alone": "Added to the measure, alone",
+    "conditional-beside": "Added to the measure, beside the other",
+    "general": "Added to the measure, on average",
+    "risk": "Risk per 1,000",
+    "not-straight": "Test that the curve is no straight line",
+    "u-shape": "Test that the middle lies lower than both ends",
+}
+
+
+def audit(frame: pd.DataFrame, smallest: int, identity: str) -> Markup:
+    """Every finding of an audit. frame: rows of audits.csv."""
+    told = []
+    for row in frame.to_dict("records"):
+        if row["scale"] == "count":
+            continue
+        shares = row["scale"] in ("share", "fraction", "measure")
+        item = AUDIT_ITEMS.get(row["item"], "Odds ratio from year to year" if row["scale"] == "odds-ratio" else "Share")
+        hidden = row["presentation"] == "suppress"
+        told.append(
+            {
+                **row,
+                "heading": _heading(row),
+                "what": item,
+                "of": row["label"],
+                "told": "not shown" if hidden else _audit_number(row, shares),
+                "why": row["reason"] if hidden or numbers.is_missing(row["estimate"]) else "",
+            }
+        )
+    columns = [
+        Column("of", "Of", sentence, False, "12rem"),
+        Column("what", "What", plain, False, "11rem"),
+        Column("told", "Estimate (95% interval)", plain, True),
+        Column("p", "p", numbers.p_value, True),
+        Column("people", "People", numbers.count, True),
+        Column("events", "Of them with it", numbers.count, True),
+        Column("why", "Why not shown", plain, False, "9rem"),
+    ]
+    return table(
+        pd.DataFrame(told),
+        columns,
+        identity=identity,
+        group="heading",
+        smallest=smallest,
+        caption="Cross-sectional: what goes together, not what follows. Shares have intervals of Korn and Graubard, and are shown "
+        "by the presentation standard of NCHS.",
+    )
+
+
+def _heading(row: Mapping[str, Any]) -> str:
+    words_ = [str(row[name]) for name in ("variation", "contrast") if not numbers.is_missing(row[name]) and row[name]]
+    return ": ".join(sentence(words(part)) for part in words_ if part != "main") or "Shares"
+
+
+def _audit_number(row: Mapping[str, Any], shares: bool) -> str:
+    if numbers.is_missing(row["estimate"]):
+        return ""
+    scale = "share" if shares else "risk-ratio" if row["scale"] == "odds-ratio" else row["scale"]
+    if numbers.is_missing(row["low"]):
+        return numbers.percent(row["estimate"]) if shares else ""
+    return numbers.with_interval(row, scale)
+
+
 def rounds(frame: pd.DataFrame, identity: str) -> Markup:
     """Risks and contrasts by the end of each round, and the hazard ratio. frame: rows of rounds.csv."""
     told = [

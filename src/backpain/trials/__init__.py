@@ -1,6 +1,7 @@
 """Carries every variation of a trial from missing values to its estimates, and an association through its own."""
 
 from backpain.trials.associating import associate_survey
+from backpain.trials.auditing import AUDITS, DOSES, PATHS, audit_survey
 from backpain.trials.controls import CONTROLS, PROFILE, run_controls
 from backpain.trials.diagnosing import Diagnosis, diagnose_trial
 from backpain.trials.estimating import POOLING, estimate_trial
@@ -14,12 +15,15 @@ from backpain.trials.subgroups import SUBGROUPS, subgroup_estimates
 from backpain.trials.through import through_trial
 
 __all__ = [
+    "AUDITS",
     "CONTROLS",
     "CONVERGENCE",
     "DESCRIPTION",
+    "DOSES",
     "DRAWS",
     "ESTIMATES",
     "PANELS",
+    "PATHS",
     "POOLING",
     "PROFILE",
     "ROUNDS",
@@ -27,6 +31,7 @@ __all__ = [
     "SUBGROUPS",
     "Diagnosis",
     "associate_survey",
+    "audit_survey",
     "by_round",
     "convergence",
     "diagnose_trial",
