@@ -109,9 +109,14 @@ def invent(survey: Survey, variables: dict[str, Variable], name: str, size: int,
 
 
 def column_for(
-    values: pd.Series, survey: Survey, name: str, asked: pd.Series, rng: np.random.Generator
+    values: pd.Series,
+    survey: Survey,
+    name: str,
+    asked: pd.Series,
+    rng: np.random.Generator,
+    standing: pd.DataFrame | None = None,
 ) -> dict[str, pd.Series]:
-    """The raw columns of a variable that reads columns of its own.
+    """The raw columns of a variable that reads columns of its own, or shares items with scores whose columns stand.
 
     Raises
     ------
@@ -120,7 +125,9 @@ def column_for(
     """
     mapping = survey.variables[name]
     if mapping.kind == "derive":
-        return _underived(values, survey, mapping, rng)
+        return _underived(
+            values, survey, mapping, rng, pd.DataFrame(index=values.index) if standing is None else standing
+        )
     column = split(str(mapping.from_))[1]
     codes = answer_codes(mapping)
     if not codes:
@@ -158,21 +165,25 @@ def _no_answer(
     return chosen.where(asked, np.nan)
 
 
-def _underived(values: pd.Series, survey: Survey, mapping: Mapping, rng: np.random.Generator) -> dict[str, pd.Series]:
+def _underived(
+    values: pd.Series, survey: Survey, mapping: Mapping, rng: np.random.Generator, standing: pd.DataFrame
+) -> dict[str, pd.Series]:
     columns = [split(reference)[1] for reference in mapping.references()]
-    made = DERIVATIONS[str(mapping.derive)].invert(values, columns)
+    kept = standing[[column for column in columns if column in standing]].astype(float)
     codes: list[Any] = missing_codes(mapping, survey)
-    if codes:
+    made = DERIVATIONS[str(mapping.derive)].invert(values, columns, kept.mask(kept.isin(codes)))
+    free = [column for column in columns if column not in kept]
+    if codes and free:
         # One refused item is enough for the score to be missing.
         refused = values.isna().to_numpy()
         made = made.where(made.notna(), 0)
-        which = rng.integers(len(columns), size=len(values))
-        for position, column in enumerate(columns):
+        which = rng.integers(len(free), size=len(values))
+        for position, column in enumerate(free):
             here = refused & (which == position)
             made[column] = made[column].mask(
                 here, pd.Series(rng.choice(np.array(codes, float), size=len(values)), made.index)
             )
-    return {column: made[column] for column in columns}
+    return {column: made[column] for column in free}
 
 
 def plain(made: pd.Series) -> pd.Series:

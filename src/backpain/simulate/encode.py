@@ -112,11 +112,13 @@ class _Maker:
     def _direct(self, file: str) -> list[str]:
         """Variables that read columns of this file which nothing else reads."""
         together = set(readers(self.survey, file, set(tested(self.survey, file))))
-        return [
+        direct = [
             name
             for name, mapping in self.survey.variables.items()
             if mapping.kind in ("from", "derive") and file in columns_of(self.survey, name) and name not in together
         ]
+        # Scores may share items: what is said binds what is not, and a part of a score binds the whole.
+        return sorted(direct, key=lambda name: (name not in self.people, len(columns_of(self.survey, name)[file])))
 
     def _own_columns(self, people: pd.DataFrame, file: str, asked: pd.Series) -> pd.DataFrame:
         """The columns of those variables, and in `answered` who has given any answer."""
@@ -127,7 +129,8 @@ class _Maker:
             free = invent(self.survey, self.variables, name, len(people), self.rng)
             values = people[name].where(linked, free) if name in people else free
             answered |= values.notna()
-            made |= column_for(values, self.survey, name, asked, self.rng)
+            standing = pd.DataFrame(made, index=people.index)
+            made |= column_for(values, self.survey, name, asked, self.rng, standing)
         return pd.DataFrame({**made, "answered": answered}, index=people.index)
 
     # --- putting a file together -------------------------------------------------------------------------------------

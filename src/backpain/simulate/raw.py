@@ -12,6 +12,7 @@ import pandas as pd
 from backpain.formats import fields
 from backpain.ingest import Place, columns_read, places
 from backpain.simulate.answers import broken, conditional
+from backpain.simulate.witnesses import UNNAMED
 from backpain.spec import File, Source, Survey
 from backpain.spec.survey import Matched
 from backpain.write import write
@@ -38,11 +39,14 @@ def raw_tables(tables: dict[str, pd.DataFrame], survey: Survey, rng: np.random.G
 
 
 def _look_up_backwards(table: pd.DataFrame, file: File) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """A code for each combination of the looked-up columns, and the table of these codes."""
+    """A code for each combination of the looked-up columns, and the table of these codes; a code that is named stays."""
     assert file.lookup is not None
     columns = [column for column in file.lookup.columns if column in table]
     number = table.groupby(columns, dropna=False, sort=True).ngroup() + 1
-    code = "d" + number.astype(str).str.zfill(5)
+    code = "made-" + number.astype(str).str.zfill(5)
+    if file.lookup.by in table:
+        code = code.where(table[file.lookup.by] == UNNAMED, table[file.lookup.by])
+    # Rows of a named code differ only in values that mean the same, so those of its first row will do.
     lookup = table[columns].assign(**{file.lookup.by: code}).drop_duplicates(file.lookup.by, ignore_index=True)
     lacking = {column: np.nan for column in file.lookup.columns if column not in columns}
     return table.drop(columns=columns).assign(**{file.lookup.by: code}), lookup.assign(**lacking)

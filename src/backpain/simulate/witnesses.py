@@ -26,9 +26,11 @@ from backpain.simulate.answers import (
     shared_columns,
 )
 from backpain.spec import Condition, Mapping, Survey, Test, Variable, Where, split
+from backpain.spec.survey import Lookup
 
 MOST_ROWS = 40_000  # of the product of all outcomes of all columns; beyond it a random part is looked at
 DAY_ZERO = pd.Timestamp("2000-01-01")
+UNNAMED = "other"  # a text that no test names
 SPREAD = 12  # days drawn inside and outside each range of days, besides its ends
 
 
@@ -163,6 +165,7 @@ def witnesses(
     rng = np.random.default_rng(0)
     tests = tested(survey, file)
     reading = readers(survey, file, set(tests))
+    lookup = survey.files[file].lookup
     dated = {
         column: str(test.days_after)
         for column, made in tests.items()
@@ -185,8 +188,11 @@ def witnesses(
         for name in reading:
             if split(str(survey.variables[name].from_))[1] == column:
                 values = _answering(survey, variables[name], name, values, seen.get(name, []))
-        cells[column] = trial.cells(column, values, tests.get(column, []), bool(reading))
+        alone = bool(reading) or (lookup is not None and column == lookup.by)
+        cells[column] = trial.cells(column, values, tests.get(column, []), alone)
     rows = _combinations([len(groups) for groups in cells.values()], rng)
+    if lookup is not None and lookup.by in cells:
+        rows = _of_one_meaning(rows, cells, lookup, rng)
     table = pd.DataFrame(
         {
             column: pd.Series([cells[column][cell][0] for cell in rows[:, position]])
@@ -229,7 +235,7 @@ def _candidates(
         return [*dict.fromkeys(named), *_strangers(named)]
     named = [value for test in tests for value in _named(test, rng)]
     if any(isinstance(value, str) for value in named):
-        return [*dict.fromkeys(named), "other"]
+        return [*dict.fromkeys(named), UNNAMED]
     whole = [number for number in range(4) if number not in named]
     values = [*dict.fromkeys(named), *whole]
     if not any(isinstance(test, Test) and test.days_after for test in tests):
@@ -280,6 +286,19 @@ def _combinations(sizes: list[int], rng: np.random.Generator) -> np.ndarray:
         return np.array(list(product(*map(range, sizes))), dtype=int)
     drawn = np.column_stack([rng.integers(size, size=MOST_ROWS) for size in sizes])
     return np.unique(drawn, axis=0)
+
+
+def _of_one_meaning(
+    rows: np.ndarray, cells: dict[str, list[list[Any]]], lookup: Lookup, rng: np.random.Generator
+) -> np.ndarray:
+    """The rows with every named code looked up to the same cells wherever it stands: a lookup has one row for a code."""
+    names = list(cells)
+    code, meanings = names.index(lookup.by), [names.index(column) for column in lookup.columns if column in cells]
+    for number, group in enumerate(cells[lookup.by]):
+        if group != [UNNAMED]:
+            here = np.flatnonzero(rows[:, code] == number)
+            rows[here[:, None], meanings] = rows[rng.integers(len(rows)), meanings]
+    return np.unique(rows, axis=0)
 
 
 @dataclass(frozen=True)
