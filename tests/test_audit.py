@@ -13,13 +13,21 @@ import statsmodels.api as sm
 from pydantic import ValidationError
 
 from backpain.audit import (
+    BEFORE,
     CURVE,
     DIFFERENCE,
     FINDINGS,
+    NEVER,
+    ON,
     REVERSE,
+    UNTREATED,
+    WITH,
+    WITHOUT,
+    Ages,
     Amount,
     Exposure,
     Sides,
+    backwards,
     dose_response,
     reverse_paths,
     roles,
@@ -32,7 +40,7 @@ from backpain.derive import DERIVATIONS
 from backpain.design import Design, proportion, replicated
 from backpain.figures import audits as figures
 from backpain.figures.style import svg
-from backpain.spec import DeclarationError, audit_variations, check_run, load_audit, load_claims, load_survey
+from backpain.spec import DeclarationError, Figure, audit_variations, check_run, load_audit, load_claims, load_survey
 from backpain.spec.analysis import Rule
 from backpain.synthesise import claims
 from backpain.tables import views
@@ -227,6 +235,14 @@ def test_a_share_is_the_proportion_and_is_suppressed_by_the_standard(people: pd.
     assert trend("pain", "Pain", of & ~of, among, year, design)["reason"].startswith("too little")
 
 
+def test_marks_alone_have_no_contrasts_of_numbers(sides: Sides) -> None:
+    bare = [Exposure(one.key, one.label, None, one.present) for one in sides.exposures]
+    made = pd.DataFrame(roles(Sides(sides.people, "pain", *bare, ["age"], sides.design, sides.domain)))
+    assert set(made["contrast"]) == {"declared", "dominance"}
+    both = made[(made["item"] == "general") & (made["label"] != DIFFERENCE)]
+    assert (both["estimate"] > 0).all()
+
+
 def test_weekly_amounts_are_days_times_minutes_and_back() -> None:
     items = pd.DataFrame(
         {"any": [1, 2, 1, 9, 1], "days": [3, np.nan, 77, np.nan, 7], "minutes": [60, np.nan, 30, np.nan, 9999]}
@@ -236,8 +252,83 @@ def test_weekly_amounts_are_days_times_minutes_and_back() -> None:
     assert minutes.iloc[2:].isna().all()
     assert DERIVATIONS["weekly_days"].compute(items[["any", "days"]]).dropna().tolist() == [3, 0, 7]
     amounts = pd.Series([0.0, 1.0, 1440.0, 5000.0, np.nan])
-    made = DERIVATIONS["weekly_minutes"].invert(amounts, ["any", "days", "minutes"])
+    made = DERIVATIONS["weekly_minutes"].invert(amounts, ["any", "days", "minutes"], pd.DataFrame(index=amounts.index))
     pd.testing.assert_series_equal(DERIVATIONS["weekly_minutes"].compute(made), amounts, check_names=False)
+
+
+def test_years_at_risk_end_with_onset_and_begin_at_the_first_age() -> None:
+    # On it since 40; pain before the drug; never on it, with pain at 22; pain from before the first age; too young.
+    ages = Ages.of([45, 50, 30, 60, 19], [np.nan, 35, 22, 15, np.nan], [5, 10, np.nan, np.nan, np.nan], 20)
+    years = ages.years()
+    told = years.groupby("person").agg(years=("event", "size"), events=("event", "sum"), on=("drug", "sum"))
+    assert told.to_dict("index") == {
+        0: {"years": 26, "events": 0, "on": 6},
+        1: {"years": 16, "events": 1, "on": 0},
+        2: {"years": 3, "events": 1, "on": 0},
+    }
+    assert years.loc[years["late"], "person"].unique().tolist() == [1]
+    assert years.loc[years["event"] == 1, "year of age"].tolist() == [35, 22]
+
+
+def test_immortal_time_makes_a_drug_that_does_nothing_look_like_protection() -> None:
+    generator = np.random.default_rng(11)
+    n = 6000
+    age = generator.integers(25, 70, n).astype(float)
+    onset = 20.0 + np.floor(generator.exponential(60, n))
+    onset = np.where(onset <= age, onset, np.nan)
+    years = np.where(generator.random(n) < 0.15, generator.uniform(0, 15, n), np.nan)
+    people = pd.DataFrame(
+        {
+            "stratum": np.repeat(np.arange(30), 200),
+            "psu": np.tile(np.repeat([1, 2], 100), 30),
+            "weight": 1.0,
+            "age": age,
+        }
+    )
+    domain = age > 25
+    rows = pd.DataFrame(backwards(people, Ages.of(age, onset, years, 20), [], Design.of, domain))
+    ratios = rows[rows["item"] == "hazard-ratio"].set_index("contrast")
+    assert ratios.loc[WITH, "high"] < 0.7
+    for way in (WITHOUT, UNTREATED):
+        assert ratios.loc[way, "low"] < 1 < ratios.loc[way, "high"]
+    # By hand: rates of people with equal weights are onsets over years, and the bands hold every year.
+    rate = rows[(rows["item"] == "rate") & (rows["contrast"] == UNTREATED)].set_index("label")
+    whole = Ages.of(age, onset, years, 20).years()
+    whole = whole[domain[whole["person"]]]
+    for label, part in (("treated", whole[whole["drug"]]), ("untreated", whole[~whole["drug"]])):
+        assert rate.loc[label, "estimate"] == pytest.approx(part["event"].mean(), rel=1e-12)
+    bands = rows[rows["item"] == "person-years"]
+    assert bands["estimate"].sum() == len(whole)
+    assert set(bands["label"]) == {BEFORE, ON, NEVER}
+    assert bands["events"].sum() == whole["event"].sum()
+    assert "3 before" not in svg(figures.immortal(rows))
+    assert "Hazard ratio" in svg(figures.immortal(rows))
+
+
+def test_hazards_are_those_of_a_model_of_every_year() -> None:
+    generator = np.random.default_rng(3)
+    n = 800
+    age = generator.integers(30, 60, n).astype(float)
+    onset = np.where(generator.random(n) < 0.5, generator.integers(20, 30, n).astype(float), np.nan)
+    years = np.where(generator.random(n) < 0.4, generator.uniform(0, 12, n), np.nan)
+    people = pd.DataFrame({"stratum": 1, "psu": np.arange(n), "weight": generator.uniform(1, 3, n)})
+    found = pd.DataFrame(backwards(people, Ages.of(age, onset, years, 20), [], Design.of, np.ones(n, bool)))
+    told = found[(found["item"] == "hazard-ratio") & (found["contrast"] == UNTREATED)].iloc[0]
+    frame = Ages.of(age, onset, years, 20).years()
+    knots = np.quantile(frame["year of age"], [0.05, 0.35, 0.65, 0.95])
+    x = frame["year of age"].to_numpy()
+    top = (knots[-1] - knots[0]) ** 2
+    cubes = [np.clip(x - knot, 0, None) ** 3 for knot in knots]
+    last = knots[3] - knots[2]
+    bends = [
+        (cubes[k] - cubes[2] * (knots[3] - knots[k]) / last + cubes[3] * (knots[2] - knots[k]) / last) / top
+        for k in (0, 1)
+    ]
+    columns = np.column_stack([np.ones(len(frame)), frame["drug"], x, *bends]).astype(float)
+    family = sm.families.Binomial(sm.families.links.CLogLog())
+    weight = people["weight"].to_numpy()[frame["person"]]
+    model = sm.GLM(frame["event"], columns, family, freq_weights=weight).fit(tol=1e-13, maxiter=200)
+    assert told["estimate"] == pytest.approx(np.exp(model.params.iloc[1]), rel=1e-9)
 
 
 # --- declared ----------------------------------------------------------------------------------------------------------
@@ -288,6 +379,13 @@ def test_an_audit_carries_every_variation_within_its_domain() -> None:
     assert "Points by which" in svg(figures.reverse(paths))
     told = str(views.audit(findings, 5, "found"))
     assert "Attributable fraction" in told
+    beside = findings[findings["published"] != ""]
+    assert beside[["variation", "item", "contrast", "published"]].to_numpy().tolist() == [
+        ["main", "odds-ratio", "declared", "above 2"]
+    ]
+    # Nothing is planted among these people, so that what was published is not found.
+    assert beside["agrees"].tolist() == ["no"]
+    assert "ours differs" in told
     with pytest.raises(ValueError, match=r"audits/overexertion.yaml: main in nhanes-2009-2010: nobody in the domain"):
         audit_survey(people.assign(phq9=np.nan), skeleton(people, survey), audit, survey)
 
@@ -301,6 +399,11 @@ def test_an_audit_carries_every_variation_within_its_domain() -> None:
         ("sitting", lambda data: data["analysis"].update(amont=7), "amont"),
         ("heavy-work", lambda data: data.update(domain={"adults": {"age": {"minimum": 18}}}), "asked"),
         ("onset-and-course", lambda data: data["analysis"]["shares"]["gone for good"]["of"].update(back_pan=[1]), "back_pan"),
+        ("ages-at-onset", lambda data: data["analysis"]["began"].update(weeks=0.1), "has no category 'weeks'"),
+        ("ages-at-onset", lambda data: data["analysis"]["began"].update(none=0), "no category is null"),
+        ("ages-at-onset", lambda data: data["analysis"].update(onset="sex"), "an age is a number"),
+        ("overexertion-1999-2004", lambda data: data["analysis"].update(reverse={"points": [1], "odds_ratios": [1], "seed": 1}),
+         "points are taken off a number"),
         (
             "onset-and-course",
             lambda data: data["analysis"]["shares"]["three months"].update(of={"later.axial_pain": ["present"]}),
@@ -314,6 +417,23 @@ def test_declared_audits_are_checked(
     changed(tmp_path, monkeypatch, f"audits/{file}.yaml", change)
     with pytest.raises(DeclarationError, match=words):
         check_run("public")
+
+
+def test_a_published_figure_beside_nothing_is_refused() -> None:
+    survey, audit, people = load_survey("nhanes-2009-2010"), load_audit("overexertion"), cohort()
+    figure = audit.published[0].model_copy(update={"contrast": "per year"})
+    plain = audit.model_copy(
+        update={
+            "published": [figure],
+            "variations": {},
+            "analysis": audit.analysis.model_copy(update={"reverse": None}),
+        }
+    )
+    with pytest.raises(ValueError, match=r"nothing that was found is «odds-ratio, depression .PHQ-9., per year»"):
+        audit_survey(people, skeleton(people, survey), plain, survey)
+    for change, words in (({"below": 1}, "give one of"), ({"low": 1}, "an interval has")):
+        with pytest.raises(ValidationError, match=words):
+            Figure.model_validate(audit.published[0].model_dump() | change)
 
 
 # --- verdicts ----------------------------------------------------------------------------------------------------------

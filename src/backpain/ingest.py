@@ -90,7 +90,8 @@ def ingest(survey: Survey, paths: Lookup[str, Path]) -> Tables:
     Raises
     ------
     ValueError
-        If a file lacks a declared column, or a text does not have the declared form.
+        If a file lacks a declared column, a text does not have the declared form, or a file that holds the weight of a
+        subsample has two rows for somebody.
     """
     needed = columns_read(survey)
     tables: dict[str, list[pd.DataFrame]] = {name: [] for name in survey.files}
@@ -111,7 +112,24 @@ def ingest(survey: Survey, paths: Lookup[str, Path]) -> Tables:
         if file.lookup is not None:
             frame = _look_up(frame, lookups[file.lookup.file], file.lookup.by, path)
         tables[place.file].append(frame.assign(wave=place.wave))
-    return {name: pd.concat(parts, ignore_index=True) for name, parts in tables.items()}
+    found = {name: pd.concat(parts, ignore_index=True) for name, parts in tables.items()}
+    for name, columns in survey.design.borrowed.items():
+        found[survey.base] = _borrow(found[survey.base], found[name], columns, survey, name)
+    return found
+
+
+def _borrow(base: pd.DataFrame, table: pd.DataFrame, columns: list[str], survey: Survey, name: str) -> pd.DataFrame:
+    """The base file with a subsample's weights beside it: nothing for those whom the subsample left out."""
+    key = ["wave", *survey.person]
+    twice = table.duplicated(key)
+    if twice.any():
+        raise ValueError(
+            f"{survey.name}: {name}: {int(twice.sum())} people have two rows, so that their weight is not known; "
+            "fetch the file again"
+        )
+    present = [column for column in columns if column in table]
+    lent = base[key].merge(table[[*key, *present]], on=key, how="left", validate="many_to_one")[present]
+    return base.assign(**{column: lent[column].fillna(0.0).to_numpy() for column in present})
 
 
 def columns_read(survey: Survey) -> dict[str, set[str]]:
@@ -119,7 +137,11 @@ def columns_read(survey: Survey) -> dict[str, set[str]]:
     needed: dict[str, set[str]] = {name: set() for name in [*survey.files, *survey.lookups]}
     for name, file in survey.files.items():
         needed[name] |= set(survey.person if file.key is None else file.key) - {"panel"}
-    needed[survey.base] |= set(survey.design.columns) | ({survey.waves.panel} if survey.waves.panel else set())
+    borrowed = survey.design.borrowed
+    own = set(survey.design.columns) - {column for columns in borrowed.values() for column in columns}
+    needed[survey.base] |= own | ({survey.waves.panel} if survey.waves.panel else set())
+    for name, columns in borrowed.items():
+        needed[name] |= set(columns)
     for mapping in survey.variables.values():
         for name, columns, _ in mapping.uses():
             needed[name] |= set(columns)

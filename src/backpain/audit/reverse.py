@@ -41,7 +41,14 @@ def reverse_paths(
     -------
     DataFrame
         Columns `REVERSE`, a row for each pair.
+
+    Raises
+    ------
+    ValueError
+        If the first exposure is a mark alone, or a pair leaves nobody to compare.
     """
+    if sides.first.number is None:
+        raise ValueError(f"reverse paths: {sides.first.label} is measured by no number that points could be taken off")
     generator = np.random.default_rng(seed)
     cut = cut_for(sides, _share_of_second(sides))
     rows = []
@@ -78,7 +85,7 @@ def _again(
         back = (expit(logit(share) - np.log(ratio)) - share) / (1 - share)
         gets = inside & (mark == 0) & (generator.random(len(mark)) < back)
         mark = np.where(gets, 1.0, mark)
-    changed = replace(sides, people=people.assign(**{first.number: number, second.present: mark}))
+    changed = replace(sides, people=people.assign(**{str(first.number): number, second.present: mark}))
     # ASSUME: the cut stays where it was, so that the exposure keeps its meaning.
     marks = {first.key: np.where(np.isnan(number), np.nan, number >= cut), second.key: mark}
     found = difference_of_marks(changed, marks)

@@ -28,11 +28,11 @@ DIFFERENCE = "difference"
 
 @dataclass(frozen=True)
 class Exposure:
-    """One of the two: what it is called, the number it is measured by, and the column that marks who has it."""
+    """One of the two: what it is called, the number it is measured by (None without one), and the column that marks it."""
 
     key: str
     label: str
-    number: str
+    number: str | None
     present: str
 
 
@@ -64,7 +64,7 @@ def roles(sides: Sides) -> list[dict[str, Any]]:
 
     Contrasts: `declared` marks of who is exposed; `equal prevalence`, where the more finely measured first number is cut at the
     value whose weighted share is nearest to that of the second mark; `one standard deviation` more of each number; and
-    `dominance`.
+    `dominance`. Without numbers there are the declared marks and their dominance.
 
     Returns
     -------
@@ -76,28 +76,30 @@ def roles(sides: Sides) -> list[dict[str, Any]]:
     ValueError
         As `survey_regression` does.
     """
-    return [
-        *marked(sides, "declared", {one.key: _mark(sides, one) for one in sides.exposures}),
-        *marked(sides, "equal prevalence", matched(sides)),
-        *per_deviation(sides),
-        *dominance(sides),
-    ]
+    rows = marked(sides, "declared", {one.key: _mark(sides, one) for one in sides.exposures})
+    if sides.first.number is not None:
+        rows += marked(sides, "equal prevalence", matched(sides))
+    if all(one.number is not None for one in sides.exposures):
+        rows += per_deviation(sides)
+    return rows + dominance(sides)
 
 
 def matched(sides: Sides) -> dict[str, Numbers]:
     """Marks of the two exposures that are as common as one another, as nearly as the first number's values allow."""
     second = _mark(sides, sides.second)
     cut = cut_for(sides, float(_share(sides, second)))
-    number = sides.people[sides.first.number].to_numpy(dtype=float, na_value=np.nan)
+    number = _number(sides, sides.first)
     return {sides.first.key: (number >= cut).astype(float), sides.second.key: second}
 
 
 def cut_for(sides: Sides, wanted: float) -> float:
     """The value of the first number from which on the weighted share is nearest to the one wanted."""
-    number = sides.people[sides.first.number].to_numpy(dtype=float, na_value=np.nan)
+    number = _number(sides, sides.first)
     values = np.unique(number[sides.domain])[1:]
     if not len(values):
-        raise ValueError(f"roles: {sides.first.number} has one value in the domain, so it cannot be cut")
+        raise ValueError(
+            f"roles: {sides.first.number or sides.first.label} has one value in the domain, so it cannot be cut"
+        )
     shares = np.array([_share(sides, (number >= value).astype(float)) for value in values])
     return float(values[np.argmin(np.abs(shares - wanted))])
 
@@ -164,7 +166,7 @@ def per_deviation(sides: Sides) -> list[dict[str, Any]]:
     """The average change of the risk by one standard deviation more of each number, and their difference."""
     contrast, numbers = "one standard deviation", {}
     for exposure in sides.exposures:
-        values = sides.people[exposure.number].to_numpy(dtype=float, na_value=np.nan)
+        values = _number(sides, exposure)
         numbers[exposure.key] = values / _deviation(values[sides.domain], sides.design.weight[sides.domain])
     model = sides.fitted(numbers)
     if not model.converged:
@@ -189,10 +191,7 @@ def dominance(sides: Sides) -> list[dict[str, Any]]:
     """
     contrast = "dominance"
     keys = [exposure.key for exposure in sides.exposures]
-    numbers = {
-        exposure.key: sides.people[exposure.number].to_numpy(dtype=float, na_value=np.nan)
-        for exposure in sides.exposures
-    }
+    numbers = {exposure.key: _number(sides, exposure) for exposure in sides.exposures}
     models = [sides.fitted({key: numbers[key] for key in chosen}) for chosen in ([], keys[:1], keys[1:], keys)]
     if stray := next((model for model in models if not model.converged), None):
         return [failed("dominance", sides.first.label, contrast, "measure", stray.reason)]
@@ -311,6 +310,12 @@ def _averages(
 
 def _mark(sides: Sides, exposure: Exposure) -> Numbers:
     return sides.people[exposure.present].to_numpy(dtype=float, na_value=np.nan)
+
+
+def _number(sides: Sides, exposure: Exposure) -> Numbers:
+    """What an exposure is measured by; the mark of who has it where that is all there is."""
+    column = exposure.present if exposure.number is None else exposure.number
+    return sides.people[column].to_numpy(dtype=float, na_value=np.nan)
 
 
 def _share(sides: Sides, mark: Numbers) -> float:

@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from backpain.audit import BEFORE, ON
 from backpain.figures.style import STYLE, WIDTH, canvas, require, rows_axis, styled, write
-from backpain.tables.numbers import PER, decimal, percent, sentence, with_interval
+from backpain.tables.numbers import PER, count, decimal, percent, sentence, with_interval
 
 DIFFERENCE = "difference"
 ROW = 0.34  # inches
@@ -120,4 +121,55 @@ def shares(frame: pd.DataFrame) -> Figure:
     return figure
 
 
-__all__ = ["curve", "reverse", "roles", "shares"]
+@styled
+def immortal(frame: pd.DataFrame) -> Figure:
+    """Person-years of those on a drug before and after it began, and the hazard ratios by what is made of the years before.
+
+    frame: rows of audits.csv of one variation.
+    """
+    require(frame, ["item", "label", "contrast", "estimate", "low", "high"], "audits")
+    years = frame[(frame["item"] == "person-years") & frame["label"].isin([BEFORE, ON])]
+    years = years.pivot_table(index="contrast", columns="label", values="estimate", aggfunc="sum").reindex(
+        columns=[BEFORE, ON]
+    )
+    ratios = frame[frame["item"] == "hazard-ratio"].to_dict("records")
+    upper, lower = ROW * len(years), ROW * len(ratios)
+    height = upper + lower + 2.15
+    figure = Figure(figsize=(WIDTH, height))
+    above = figure.add_axes((0.12, (lower + 1.6) / height, 0.86, upper / height))
+    first = years[BEFORE].fillna(0).to_numpy(float)
+    then = years[ON].fillna(0).to_numpy(float)
+    places = np.arange(len(years))
+    above.barh(places, first, 0.72, color=STYLE["faint"], linewidth=0)
+    above.barh(places, then, 0.72, left=first, color=STYLE["treated"], linewidth=0)
+    longest = float((first + then).max())
+    for place, (one, other) in enumerate(zip(first, then, strict=True)):
+        narrow = one < 0.05 * longest
+        told = f"{count(other)} ({count(one)} before)" if narrow else count(other)
+        above.text(one / 2, place, "" if narrow else count(one), ha="center", va="center")
+        above.text(one + other + 0.006 * longest, place, told, va="center", color=STYLE["treated"])
+    above.text(first[0] / 2, -0.75, "before the drug", ha="center", va="center", color=STYLE["muted"])
+    above.text(first[0], -0.75, "on it", va="center", color=STYLE["treated"])
+    above.set_yticks(places, [f"Age {band}" for band in years.index])
+    above.set_ylim(len(years) - 0.4, -0.6)
+    above.xaxis.set_major_formatter(lambda value, _: count(value))
+    above.set_xlabel("Years of the people who take the drug now, all without pain yet")
+    axes = figure.add_axes((0.52, 0.62 / height, 0.26, (lower + 0.1) / height))
+    for row, line in enumerate(ratios):
+        write(axes, 0.01, row, sentence(str(line["contrast"])))
+        if pd.notna(line["low"]):
+            axes.plot([line["low"], line["high"]], [row, row], color=STYLE["ink"], linewidth=1.6)
+        axes.plot(line["estimate"], row, marker="o", color=STYLE["ink"], markersize=6)
+        write(axes, 0.805, row, with_interval(line, "risk-ratio"))
+    rows_axis(axes, len(ratios), 1.0)
+    axes.set_xscale("log")
+    ends = [value for line in ratios for value in (line["low"], line["high"], 0.8, 1.25) if pd.notna(value)]
+    axes.set_xlim(min(ends) / 1.1, max(ends) * 1.1)
+    ticks = [tick for tick in (0.25, 0.5, 1, 2, 4) if axes.get_xlim()[0] <= tick <= axes.get_xlim()[1]]
+    axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+    axes.minorticks_off()
+    axes.set_xlabel("Hazard ratio (no effect is shown)")
+    return figure
+
+
+__all__ = ["curve", "immortal", "reverse", "roles", "shares"]

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
-from backpain.figures.audits import curve, reverse, roles, shares
+from backpain.figures.audits import curve, immortal, reverse, roles, shares
 from backpain.figures.curve import curves
 from backpain.figures.doubts import funnel, tipping
 from backpain.figures.forests import by_estimator, by_panel, by_subgroup, forest, scaled, told, whisker
@@ -116,6 +116,8 @@ def audited(section: Section) -> dict[str, Figure]:
         return {"shares": shares(main)}
     if declared["kind"] == "dose":
         return {"dose": curve(section.doses, main, declared["label"], section.unit)} if len(section.doses) else {}
+    if declared["kind"] == "onset":
+        return {"immortal": immortal(main)}
     drawn = {"roles": roles(main)} if (main["item"] == "risk-difference").any() and main["low"].notna().any() else {}
     return drawn | ({"reverse": reverse(section.paths)} if len(section.paths) else {})
 

@@ -188,7 +188,8 @@ def _complementary(y: Numbers, eta: Numbers) -> Pointwise:
 
 def _complementary_expected(eta: Numbers) -> Numbers:
     hazard = np.exp(eta)
-    return np.asarray(hazard * np.exp(-hazard) * np.where(hazard > 0, hazard / -np.expm1(-hazard), 1.0))
+    share = np.divide(hazard, -np.expm1(-hazard), out=np.ones_like(hazard), where=hazard > 0)
+    return np.asarray(hazard * np.exp(-hazard) * share)
 
 
 def _logit(p: float) -> float:

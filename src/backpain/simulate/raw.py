@@ -24,6 +24,8 @@ TOKEN = re.compile(r"(\\.|\[[^\]]*\]|\((?:\?:)?[^()]*\)|.)([*+?]|\{\d+(?:,\d*)?\
 def raw_tables(tables: dict[str, pd.DataFrame], survey: Survey, rng: np.random.Generator) -> Raw:
     """From the tables that `ingest` would give to frames with the agency's column names, by file and wave."""
     needed = columns_read(survey)
+    for name, columns in survey.design.borrowed.items():
+        tables = _give_back(tables, survey, name, columns)
     looked_up: dict[str, pd.DataFrame] = {}
     found: Raw = {}
     for name, table in tables.items():
@@ -36,6 +38,15 @@ def raw_tables(tables: dict[str, pd.DataFrame], survey: Survey, rng: np.random.G
             rows = _families(rows, survey, name, rng)
             found[name, place.wave] = _agency(rows, file, place) if file.columns else rows
     return found | {(name, None): table for name, table in looked_up.items()}
+
+
+def _give_back(
+    tables: dict[str, pd.DataFrame], survey: Survey, name: str, columns: list[str]
+) -> dict[str, pd.DataFrame]:
+    """The tables with a subsample's weights in its own file again, and no longer in the base file."""
+    key, base = ["wave", *survey.person], tables[survey.base]
+    lent = tables[name].merge(base[[*key, *columns]], on=key, how="left", validate="one_to_one")
+    return {**tables, name: lent, survey.base: base.drop(columns=columns)}
 
 
 def _look_up_backwards(table: pd.DataFrame, file: File) -> tuple[pd.DataFrame, pd.DataFrame]:

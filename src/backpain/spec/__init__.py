@@ -12,7 +12,7 @@ from backpain.spec.analysis import (
     Through,
     Variable,
 )
-from backpain.spec.audit import Audit, Dose, Role, Roles, Share, Shares, bare
+from backpain.spec.audit import Audit, Dose, Figure, Onset, Role, Roles, Share, Shares, bare
 from backpain.spec.base import Closed, Range
 from backpain.spec.check import check_run, members_of
 from backpain.spec.doubt import Bias, Control, Controls
@@ -66,10 +66,12 @@ __all__ = [
     "Controls",
     "DeclarationError",
     "Dose",
+    "Figure",
     "File",
     "Job",
     "Link",
     "Mapping",
+    "Onset",
     "Panels",
     "Plan",
     "Protocol",

@@ -12,10 +12,10 @@ from backpain.spec.survey import Tests
 
 
 class Role(Closed):
-    """One of two exposures: the number it is measured by, and the one test of who has it."""
+    """One of two exposures: the number it is measured by, if it is, and the one test of who has it."""
 
     label: str = Field(max_length=40)
-    number: str
+    number: str | None = None
     present: dict[str, Tests] = Field(min_length=1, max_length=1)
 
 
@@ -49,11 +49,17 @@ class Roles(Closed):
     reverse: Reverse | None = None
     _bare_names = field_validator("adjustment", mode="before")(terms_of)
 
+    @model_validator(mode="after")
+    def _points_of_a_number(self) -> Roles:
+        if self.reverse is not None and self.first.number is None:
+            raise ValueError("reverse: points are taken off a number, and the first exposure has none")
+        return self
+
     @property
     def names(self) -> list[str]:
         """Every variable of the model but the outcome."""
         exposures = [name for role in (self.first, self.second) for name in (role.number, *role.present)]
-        return list(dict.fromkeys([*exposures, *(term.variable for term in self.adjustment)]))
+        return list(dict.fromkeys([*filter(None, exposures), *(term.variable for term in self.adjustment)]))
 
 
 class Dose(Closed):
@@ -108,12 +114,58 @@ class Shares(Closed):
         return list(dict.fromkeys(bare(name) for name in tests))
 
 
+class Onset(Closed):
+    """A cohort seen backwards from ages at onset, to show what time before a drug does to its rates; never an answer.
+
+    `had` tests who ever had the outcome, `onset` is the age it began at. `began` gives for each category of a variable the
+    years that the drug has been taken, or null for those who do not take it. People are followed back to the age `first`.
+    """
+
+    kind: Literal["onset"]
+    label: str = Field(max_length=60)
+    had: dict[str, Tests] = Field(min_length=1, max_length=1)
+    onset: str
+    age: str = "age"
+    drug: str
+    began: dict[str, float | None] = Field(min_length=2)
+    first: int = Field(ge=0)
+    adjustment: list[Term]
+    _bare_names = field_validator("adjustment", mode="before")(terms_of)
+
+    @property
+    def names(self) -> list[str]:
+        """Every variable that has to be known; the age at onset is not known of those who never had it."""
+        return list(dict.fromkeys([*self.had, self.age, self.drug, *(term.variable for term in self.adjustment)]))
+
+
+class Figure(Closed):
+    """A published figure to stand beside a finding: a value with its interval, or the least or most it is said to be."""
+
+    item: str
+    label: str
+    contrast: str = ""
+    value: float | None = None
+    low: float | None = None
+    high: float | None = None
+    above: float | None = None
+    below: float | None = None
+    source: str
+
+    @model_validator(mode="after")
+    def _one(self) -> Figure:
+        if sum(given is not None for given in (self.value, self.above, self.below)) != 1:
+            raise ValueError("give one of `value`, `above` and `below`")
+        if (self.low is None) != (self.high is None) or (self.low is not None and self.value is None):
+            raise ValueError("an interval has `low` and `high`, and belongs to a `value`")
+        return self
+
+
 def bare(name: str) -> str:
     """A tested variable without the wave before it."""
     return name.removeprefix("first.").removeprefix("later.")
 
 
-Kind = Annotated[Roles | Dose | Shares, Field(discriminator="kind")]
+Kind = Annotated[Roles | Dose | Shares | Onset, Field(discriminator="kind")]
 
 
 class Audit(Closed):
@@ -125,13 +177,16 @@ class Audit(Closed):
     analysis: Kind
     domain: dict[str, dict[str, Tests]] = Field(default_factory=dict)
     variations: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    published: list[Figure] = Field(default_factory=list)
     assumptions: list[str] = Field(default_factory=list)
     limits: list[str] = Field(default_factory=list)
 
     def variables(self) -> set[str]:
         """Every variable the analysis uses."""
-        outcome = [] if isinstance(self.analysis, Shares) else [self.analysis.outcome.variable]
+        kind = self.analysis
+        outcome = {kind.onset} if isinstance(kind, Onset) else set()
+        outcome |= {kind.outcome.variable} if isinstance(kind, Roles | Dose) else set()
         return {*outcome, *self.analysis.names, *(name for tests in self.domain.values() for name in tests)}
 
 
-__all__ = ["Audit", "Dose", "Reverse", "Role", "Roles", "Share", "Shares", "bare"]
+__all__ = ["Audit", "Dose", "Figure", "Onset", "Reverse", "Role", "Roles", "Share", "Shares", "bare"]

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from backpain.spec.analysis import Association, Plan, Protocol, Run, Variable
-from backpain.spec.audit import Audit, Roles, Shares, bare
+from backpain.spec.audit import Audit, Onset, Roles, Shares, bare
 from backpain.spec.base import Range
 from backpain.spec.load import (
     audit_variations,
@@ -346,6 +346,10 @@ def _audit(audit: Audit, survey: Survey, variables: dict[str, Variable]) -> list
                 if later and survey.kind != "panel":
                     problems.append(f"{file}: shares > {key}: {later[0]}: surveys/{survey.name}.yaml sees nobody twice")
             continue
+        if isinstance(kind, Onset):
+            problems += _onset(file, kind, variables)
+            problems += _universe(file, plan.domain.values(), plan.variables(), survey)
+            continue
         problems += _tests(file, "outcome", {kind.outcome.variable: kind.outcome.event}, variables)
         if isinstance(kind, Roles):
             for role in (kind.first, kind.second):
@@ -353,10 +357,26 @@ def _audit(audit: Audit, survey: Survey, variables: dict[str, Variable]) -> list
         numbers = [kind.first.number, kind.second.number] if isinstance(kind, Roles) else [kind.amount]
         problems += [
             f"{file}: {number!r} is a category in variables.yaml; an amount is a number"
-            for number in numbers
+            for number in filter(None, numbers)
             if number in variables and variables[number].categories is not None
         ]
         problems += _universe(file, plan.domain.values(), plan.variables(), survey)
+    return problems
+
+
+def _onset(file: str, kind: Onset, variables: dict[str, Variable]) -> list[str]:
+    """Whether every duration of the drug has its years, and ages are numbers."""
+    problems = _tests(file, "had", kind.had, variables)
+    problems += [
+        f"{file}: {name!r} is a category in variables.yaml; an age is a number"
+        for name in (kind.onset, kind.age)
+        if name in variables and variables[name].categories is not None
+    ]
+    known = list(variables[kind.drug].categories or ()) if kind.drug in variables else []
+    strays = [category for category in kind.began if category not in known]
+    problems += [f"{file}: began: {kind.drug} has no category {stray!r}{nearest(stray, known)}" for stray in strays]
+    if None not in kind.began.values():
+        problems.append(f"{file}: began: no category is null, those who do not take the drug")
     return problems
 
 

@@ -315,6 +315,14 @@ def _survey_problems(survey: Survey) -> list[str]:
             for column in survey.design.columns
             if column not in base.columns
         ]
+    for name, columns in survey.design.borrowed.items():
+        if name not in survey.files or name == survey.base:
+            others = [file for file in survey.files if file != survey.base]
+            problems.append(f"design > weights: {name!r} is no file besides the base file{nearest(name, others)}")
+        elif not (survey.files[name].rows.one and survey.files[name].key is None):
+            problems.append(f"design > weights: {name} must have one row for a person, under the base file's key")
+        elif overlap := sorted({*columns} & {*survey.files[survey.base].columns}):
+            problems.append(f"design > weights: {survey.base} has a column {overlap[0]} of its own")
     for name, file in survey.files.items():
         problems += _file_problems(survey, name, file)
     for name, mapping in survey.variables.items():

@@ -186,7 +186,7 @@ class JointWeights(Closed):
 
 
 class SamplingDesign(Closed):
-    """How people were sampled. `weights` go from the commonest component to the rarest.
+    """How people were sampled. `weights` go from the commonest component to the rarest; `file.COLUMN` is that of a subsample.
 
     `strata: null` is one stratum; `cluster: null` draws each person. `nested: false` says that PSU numbers do not start
     anew in each stratum, so that one PSU in two strata is a mistake. `population` is the column with the number of PSUs
@@ -235,14 +235,24 @@ class SamplingDesign(Closed):
     @property
     def weight_columns(self) -> dict[str, str]:
         """The agency's weights, replicate weights too, with the names they have among harmonised people."""
-        named = {f"weight_{name}": column for name, column in self.weights.items()}
+        named = {f"weight_{name}": column.rpartition(".")[2] for name, column in self.weights.items()}
         if self.jointly is not None:
-            named |= {f"joint_{name}": column for name, column in self.jointly.weights.items()}
+            named |= {f"joint_{name}": column.rpartition(".")[2] for name, column in self.jointly.weights.items()}
         if self.replicates is not None:
             for component in self.replicates.columns:
                 columns = self.replicates.named(component)
                 named |= {f"replicate_{component}_{place}": column for place, column in enumerate(columns, 1)}
         return named
+
+    @property
+    def borrowed(self) -> dict[str, list[str]]:
+        """Weights of a subsample that its own file holds (`file.COLUMN`), by file; whoever is not in it weighs nothing."""
+        found: dict[str, list[str]] = {}
+        for column in (*self.weights.values(), *(self.jointly.weights.values() if self.jointly else ())):
+            if "." in column:
+                file, own = split(column)
+                found.setdefault(file, []).append(own)
+        return found
 
     @property
     def of_places(self) -> SamplingDesign:

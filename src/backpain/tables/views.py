@@ -297,6 +297,9 @@ AUDIT_ITEMS = {
     "risk": "Risk per 1,000",
     "not-straight": "Test that the curve is no straight line",
     "u-shape": "Test that the middle lies lower than both ends",
+    "person-years": "Years at risk",
+    "rate": "Rate per 1,000 years",
+    "hazard-ratio": "Hazard ratio",
 }
 
 
@@ -304,7 +307,7 @@ def audit(frame: pd.DataFrame, smallest: int, identity: str) -> Markup:
     """Every finding of an audit. frame: rows of audits.csv."""
     told = []
     for row in frame.to_dict("records"):
-        if row["scale"] == "count":
+        if row["item"] == "people":
             continue
         shares = row["scale"] in ("share", "fraction", "measure")
         item = AUDIT_ITEMS.get(row["item"], "Odds ratio from year to year" if row["scale"] == "odds-ratio" else "Share")
@@ -317,6 +320,7 @@ def audit(frame: pd.DataFrame, smallest: int, identity: str) -> Markup:
                 "of": row["label"],
                 "told": "not shown" if hidden else _audit_number(row, shares),
                 "why": row["reason"] if hidden or numbers.is_missing(row["estimate"]) else "",
+                "beside": _beside(row),
             }
         )
     columns = [
@@ -326,11 +330,13 @@ def audit(frame: pd.DataFrame, smallest: int, identity: str) -> Markup:
         Column("p", "p", numbers.p_value, True),
         Column("people", "People", numbers.count, True),
         Column("events", "Of them with it", numbers.count, True),
+        Column("beside", "Published", plain, False, "11rem"),
         Column("why", "Why not shown", plain, False, "9rem"),
     ]
+    made = pd.DataFrame(told)
     return table(
-        pd.DataFrame(told),
-        columns,
+        made,
+        [column for column in columns if column.name not in ("beside", "why") or made[column.name].ne("").any()],
         identity=identity,
         group="heading",
         smallest=smallest,
@@ -344,10 +350,22 @@ def _heading(row: Mapping[str, Any]) -> str:
     return ": ".join(sentence(words(part)) for part in words_ if part != "main") or "Shares"
 
 
+def _beside(row: Mapping[str, Any]) -> str:
+    """What was published of it, and whether ours agrees."""
+    if numbers.is_missing(row["published"]) or not row["published"]:
+        return ""
+    agrees = {"yes": "ours agrees", "no": "ours differs"}.get(str(row["agrees"]), str(row["agrees"]))
+    return f"{row['published']} ({row['published_source']}): {agrees}"
+
+
 def _audit_number(row: Mapping[str, Any], shares: bool) -> str:
     if numbers.is_missing(row["estimate"]):
         return ""
-    scale = "share" if shares else "risk-ratio" if row["scale"] == "odds-ratio" else row["scale"]
+    if row["scale"] == "count":
+        return numbers.count(row["estimate"])
+    if row["scale"] == "rate":
+        return numbers.per_thousand(row["estimate"])
+    scale = "share" if shares else "risk-ratio" if row["scale"] in ("odds-ratio", "hazard-ratio") else row["scale"]
     if numbers.is_missing(row["low"]):
         return numbers.percent(row["estimate"]) if shares else ""
     return numbers.with_interval(row, scale)

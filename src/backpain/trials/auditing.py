@@ -12,9 +12,11 @@ from backpain.audit import (
     CURVE,
     FINDINGS,
     REVERSE,
+    Ages,
     Amount,
     Exposure,
     Sides,
+    backwards,
     dose_response,
     reverse_paths,
     roles,
@@ -24,12 +26,13 @@ from backpain.audit import (
 from backpain.design import Design
 from backpain.harmonise import judge
 from backpain.sampling import linear, weighed
-from backpain.spec import Audit, Dose, Role, Roles, Shares, Survey, audit_variations, bare
+from backpain.spec import Audit, Dose, Figure, Onset, Role, Roles, Shares, Survey, audit_variations, bare
 
 Marks = NDArray[np.bool_]
 
 HEAD = ["survey", "analysis", "variation"]
-AUDITS = [*HEAD, *FINDINGS]
+PUBLISHED = ["published", "published_source", "agrees"]
+AUDITS = [*HEAD, *FINDINGS, *PUBLISHED]
 DOSES = [*HEAD, *CURVE]
 PATHS = [*HEAD, *REVERSE]
 OUTCOME = "outcome"
@@ -55,7 +58,8 @@ def audit_survey(
     Raises
     ------
     ValueError
-        If nobody is in a domain, naming the variation, and as `roles`, `dose_response` and `share` do.
+        If nobody is in a domain, naming the variation; if a published figure stands beside nothing that was found; and as
+        `roles`, `dose_response`, `share` and `backwards` do.
     """
     tables: tuple[list[pd.DataFrame], ...] = ([], [], [])
     for name, plan in audit_variations(audit):
@@ -67,6 +71,7 @@ def audit_survey(
         for table, frame in zip(tables, found, strict=True):
             table.append(frame.assign(**head))
     findings, curves, reverse = (pd.concat(table, ignore_index=True) for table in tables)
+    findings = _beside(findings, audit)
     return findings[AUDITS], curves[DOSES], reverse[PATHS]
 
 
@@ -81,6 +86,8 @@ def _carried(
     if isinstance(kind, Shares):
         rows = _shares(frame, kind, design, domain)
         return pd.DataFrame(rows, columns=FINDINGS), curve, reverse
+    if isinstance(kind, Onset):
+        return pd.DataFrame(_onset(frame, kind, survey, skeleton, domain), columns=FINDINGS), curve, reverse
     frame = frame.assign(**{OUTCOME: judge(frame[kind.outcome.variable], kind.outcome.event)})
     known = frame[[OUTCOME, *kind.names]].notna().all(axis=1)
     domain = domain & known.to_numpy(dtype=bool)
@@ -98,6 +105,37 @@ def _carried(
     counts = {"people": int(domain.sum()), "events": int(frame.loc[domain, OUTCOME].sum())}
     rows.append(dict.fromkeys(FINDINGS) | {"item": "people", "label": "everyone", "scale": "count", **counts})
     return pd.DataFrame(rows, columns=FINDINGS), curve, reverse
+
+
+def _beside(findings: pd.DataFrame, audit: Audit) -> pd.DataFrame:
+    """The findings with the published figures of the declared analysis beside them, and whether they agree."""
+    made = findings.assign(**dict.fromkeys(PUBLISHED, ""))
+    for figure in audit.published:
+        here = findings["variation"] == "main"
+        for name in ("item", "label", "contrast"):
+            here &= findings[name].fillna("") == getattr(figure, name)
+        if here.sum() != 1:
+            told = f"{figure.item}, {figure.label}" + (f", {figure.contrast}" if figure.contrast else "")
+            raise ValueError(f"audits/{audit.name}.yaml: published: nothing that was found is «{told}»")
+        row = findings[here].iloc[0]
+        made.loc[here, PUBLISHED] = [_told(figure), figure.source, _agrees(row, figure)]
+    return made
+
+
+def _told(figure: Figure) -> str:
+    if figure.value is None:
+        return f"above {figure.above:g}" if figure.above is not None else f"below {figure.below:g}"
+    return f"{figure.value:g}" + (f" ({figure.low:g} to {figure.high:g})" if figure.low is not None else "")
+
+
+def _agrees(row: pd.Series, figure: Figure) -> str:
+    """Whether ours lies where a bound says, or its interval holds the published value."""
+    if pd.isna(row["estimate"]):
+        return "no estimate"
+    if figure.value is None:
+        above = figure.above is None or row["estimate"] > figure.above
+        return "yes" if above and (figure.below is None or row["estimate"] < figure.below) else "no"
+    return "yes" if row["low"] <= figure.value <= row["high"] else "no"
 
 
 def _everyone(people: pd.DataFrame, plan: Audit, survey: Survey) -> pd.DataFrame:
@@ -141,6 +179,19 @@ def _present(frame: pd.DataFrame, role: Role) -> pd.Series:
 def _dose(frame: pd.DataFrame, kind: Dose, design: Design, domain: Marks) -> tuple[list[dict[str, Any]], pd.DataFrame]:
     amount = Amount(kind.amount, kind.label, kind.knots, kind.low, kind.high, kind.middle)
     return dose_response(frame, OUTCOME, amount, [term.term for term in kind.adjustment], design, domain)
+
+
+def _onset(
+    frame: pd.DataFrame, kind: Onset, survey: Survey, skeleton: pd.DataFrame, domain: Marks
+) -> list[dict[str, Any]]:
+    had = _met(frame, kind.had)
+    # Whoever had it and does not know since when cannot be placed.
+    known = frame[kind.names].notna().all(axis=1).to_numpy(dtype=bool) & ~(had & frame[kind.onset].isna().to_numpy())
+    onset = frame[kind.onset].where(had).to_numpy(dtype=float, na_value=np.nan)
+    years = frame[kind.drug].astype(object).map(kind.began).to_numpy(dtype=float)
+    ages = Ages.of(frame[kind.age].to_numpy(dtype=float), onset, years, kind.first)
+    terms = [term.term for term in kind.adjustment]
+    return backwards(frame, ages, terms, lambda rows: linear(rows, survey, skeleton), domain & known)
 
 
 def _shares(frame: pd.DataFrame, kind: Shares, design: Design, domain: Marks) -> list[dict[str, Any]]:
