@@ -14,9 +14,9 @@ import pytest
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files that run the workflow first: one of them at the end would be waited for by an idle worker."""
-    long = {item.path for item in items if item.get_closest_marker("workflow") is not None}
-    items.sort(key=lambda item: item.path not in long)
+    """Files that run the workflow first, then other long ones: at the end an idle worker would wait for them."""
+    marked = [{item.path for item in items if item.get_closest_marker(name)} for name in ("workflow", "slow")]
+    items.sort(key=lambda item: [item.path not in long for long in marked])
 
 
 @pytest.fixture(scope="session")

@@ -584,7 +584,7 @@ def doubt_tables(survey: str, analysis: str, seed: int) -> dict[str, pd.DataFram
     return {
         **calibration(controls, pd.concat(profiles), answer, cast("Protocol", declared)),
         "e_values": pd.DataFrame([e_values]).assign(**head),
-        "bias": biases.assign(bias_analysis="Severity not measured", biases="severity", **head),
+        "bias": biases.assign(reason="", bias_analysis="Severity not measured", biases="severity", **head),
         "tipping": pd.concat(tipping, ignore_index=True).assign(**head),
         "frontier": frontier(followed, risks, smallest_effect=-0.02).assign(**head),
         "influence": pd.DataFrame([influence]).assign(**head),

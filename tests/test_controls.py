@@ -26,6 +26,7 @@ from backpain.spec import (
 )
 from backpain.spec.doubt import Belief, Bias, Sensitivity
 from backpain.synthesise import TABLES, calibration, doubts
+from backpain.tables import doubts as tables
 from backpain.trials import CONTROLS, PROFILE, diagnose_trial, estimate_trial, run_controls
 
 CONFIG = Path(__file__).parents[1] / "config"
@@ -254,10 +255,22 @@ def test_a_trial_that_loses_nobody_has_no_tipping_point(made: Made) -> None:
     assert len(results["e_values"])
 
 
-def test_beliefs_that_the_data_contradict_are_refused_in_words(made: Made) -> None:
+def test_beliefs_that_the_data_contradict_leave_a_reason_and_the_others_their_numbers(made: Made) -> None:
     _, participants, skeleton, estimates = made
     beliefs = {"sensitivity": Belief(fixed=0.9), "specificity": Belief(fixed=0.3)}
     bias = Bias(kind="misclassified-outcome", beliefs=beliefs, because="nothing")
-    wrong = Sensitivity(seed=1, draws=1000, biases={"wrong": bias}, analyses={"Wrong": ["wrong"]})
-    with pytest.raises(ValueError, match="narrow the priors"):
-        doubts(participants, skeleton, estimates, PROTOCOL.model_copy(update={"sensitivity": wrong}), SURVEY)
+    share = {"sensitivity": Belief(fixed=0.9), "specificity": Belief(fixed=1.0)}
+    sound = {"missed": Bias(kind="misclassified-outcome", beliefs=share, because="nothing")}
+    wrong = Sensitivity(
+        seed=1, draws=1000, biases={"wrong": bias, **sound}, analyses={"Wrong": ["wrong"], "Sound": list(sound)}
+    )
+    results = doubts(participants, skeleton, estimates, PROTOCOL.model_copy(update={"sensitivity": wrong}), SURVEY)
+    rows = results["bias"].set_index("bias_analysis")
+    assert rows.loc["Wrong", "estimate"].isna().all()
+    assert rows.loc["Wrong", "reason"].str.contains("1000 of 1000 draws are impossible.*narrow the priors").all()
+    assert sorted(rows.loc["Wrong", "scale"]) == ["risk-difference", "risk-ratio"]
+    assert rows.loc["Sound", "estimate"].notna().all()
+    assert (rows.loc["Sound", "reason"] == "").all()
+    told = str(tables.biases(results["bias"], "biases"))
+    assert "narrow the priors" in told
+    assert "Why there is none" in told

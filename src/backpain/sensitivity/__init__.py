@@ -3,7 +3,7 @@
 Nothing here corrects an estimate. Each says what would have to be true for the conclusion to change.
 """
 
-from backpain.sensitivity.bias import BIAS, SamplingError, bias_analysis
+from backpain.sensitivity.bias import BIAS, PriorsContradictedError, SamplingError, bias_analysis
 from backpain.sensitivity.biases import (
     Bias,
     Cells,
@@ -44,6 +44,7 @@ __all__ = [
     "MisclassifiedOutcome",
     "MisclassifiedTreatment",
     "Prior",
+    "PriorsContradictedError",
     "SamplingError",
     "Selection",
     "TwoRisks",

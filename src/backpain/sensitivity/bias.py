@@ -23,6 +23,10 @@ BIAS = ["scale", "error", "estimate", "low", "high", "draws", "impossible", "imp
 SCALES = ("risk-ratio", "risk-difference")
 
 
+class PriorsContradictedError(ValueError):
+    """Most draws of the priors are impossible with the table that was observed."""
+
+
 @dataclass(frozen=True)
 class SamplingError:
     """The estimate with the design's error of sampling.
@@ -74,7 +78,9 @@ def bias_analysis(
     Raises
     ------
     ValueError
-        If a cell is not above 0, nothing is believed wrong, a scale is not known, or too many draws are impossible.
+        If a cell is not above 0, nothing is believed wrong, or a scale is not known.
+    PriorsContradictedError
+        If too many draws are impossible.
     """
     observed = _checked(table, biases, sampling, draws)
     generator = np.random.default_rng(seed)
@@ -85,7 +91,7 @@ def bias_analysis(
         possible &= np.all([np.isfinite(cell) & (cell > 0) for cell in cells.each], axis=0)
     impossible = int(draws - possible.sum())
     if impossible > most_impossible * draws:
-        raise ValueError(
+        raise PriorsContradictedError(
             f"bias analysis: {impossible} of {draws} draws are impossible (a corrected cell is 0 or below); the priors "
             "contradict the table. " + _limits(observed)
         )
@@ -172,4 +178,4 @@ def _limits(observed: NDArray[np.float64]) -> str:
     )
 
 
-__all__ = ["BIAS", "SCALES", "SamplingError", "bias_analysis"]
+__all__ = ["BIAS", "SCALES", "PriorsContradictedError", "SamplingError", "bias_analysis"]

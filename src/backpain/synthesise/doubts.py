@@ -21,6 +21,7 @@ from backpain.sensitivity import (
     MisclassifiedOutcome,
     MisclassifiedTreatment,
     Prior,
+    PriorsContradictedError,
     SamplingError,
     Selection,
     UnmeasuredConfounder,
@@ -40,7 +41,7 @@ HEAD = ["survey", "analysis"]
 CONTRAST = ["estimator", "scale", "estimate", "low", "high"]
 TABLES = {
     "e_values": [*HEAD, *CONTRAST, *E_VALUES],
-    "bias": [*HEAD, "bias_analysis", "biases", *BIAS],
+    "bias": [*HEAD, "bias_analysis", "biases", *BIAS, "reason"],
     "tipping": [*HEAD, "supposed", *GRID],
     "frontier": [*HEAD, *FRONTIER],
     "influence": [*HEAD, "estimator", "scale", *INFLUENCE],
@@ -106,16 +107,20 @@ def _biases(people: pd.DataFrame, main: pd.DataFrame, protocol: Protocol) -> pd.
     table = table_of(seen["treated"].astype(float), seen["event"].astype(float), seen["weight"])
     rows = main[main["estimator"] == protocol.primary_estimator].set_index("scale")
     sampling = {
-        scale: SamplingError(float(row["estimate"]), float(row["se"]), float(row["design_df"]))
+        str(scale): SamplingError(float(row["estimate"]), float(row["se"]), float(row["design_df"]))
         for scale, row in rows.iterrows()
         if scale in ("risk-difference", "risk-ratio") and np.isfinite(row["se"])
     }
     parts = []
     for name, biases in declared.analyses.items():
         undone = [_bias(declared.biases[bias]) for bias in biases]
-        found = bias_analysis(
-            table, undone, {str(key): error for key, error in sampling.items()}, declared.seed, declared.draws
-        )
+        try:
+            found = bias_analysis(table, undone, sampling, declared.seed, declared.draws).assign(reason="")
+        except PriorsContradictedError as error:
+            # What is believed of the biases is declared before the table is seen, and a small table may deny it.
+            found = pd.DataFrame(
+                {"scale": list(sampling), "error": "total", "draws": declared.draws, "reason": str(error)}
+            )
         parts.append(found.assign(bias_analysis=name, biases="; ".join(biases)))
     return pd.concat(parts, ignore_index=True)
 

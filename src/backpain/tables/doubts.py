@@ -149,12 +149,16 @@ def biases(frame: pd.DataFrame, identity: str) -> Markup:
     for (name, scale), rows in frame.groupby(["bias_analysis", "scale"], sort=False):
         told = {ERRORS[row["error"]]: _interval(row, scale) for row in rows.to_dict("records")}
         share = float(rows["impossible_share"].max())
-        lines.append({"heading": name, "label": SCALES[scale], **told, "impossible": share})
+        reason = next((str(text) for text in rows["reason"] if not numbers.is_missing(text) and text), "")
+        lines.append({"heading": name, "label": SCALES[scale], **told, "impossible": share, "why": reason})
     columns = [Column("label", "Contrast", plain, False, "11rem")]
     columns += [Column(words_, words_, plain, True) for words_ in ERRORS.values()]
     columns.append(Column("impossible", "Draws left out as impossible", numbers.percent, True))
+    made = pd.DataFrame(lines)
+    if made["why"].any():
+        columns.append(Column("why", "Why there is none", plain, False, "12rem"))
     return table(
-        pd.DataFrame(lines),
+        made,
         columns,
         identity=identity,
         group="heading",
