@@ -14,6 +14,7 @@ launch = .venv/bin/python workflow/launch.py
 bench_options = $(if $(SIZES),--sizes "$(SIZES)") $(if $(JOBS),--jobs "$(JOBS)") $(if $(PEERS),--peers "$(PEERS)")
 bench_options += $(if $(RUNS),--runs $(RUNS))
 only_sequence = $(filter sequence,$(JOBS))
+only_verdicts = $(filter verdicts,$(JOBS))
 all_benchmarks = $(if $(JOBS)$(SIZES)$(PEERS)$(ARGS),,yes)
 
 .PHONY: help run public study check test bench format lab lock clean
@@ -44,8 +45,9 @@ test: ## Run every test (ARGS="-k name" for some)
 
 bench: ## Time our functions beside svy, statsmodels, R, pyseqtarget (SIZES=6000,30000 JOBS=logistic PEERS=svy,R RUNS=7)
 	$(set_up) dev
-	@$(if $(only_sequence),,.venv/bin/python benchmarks/speed.py $(bench_options) $(ARGS))
+	@$(if $(only_sequence)$(only_verdicts),,.venv/bin/python benchmarks/speed.py $(bench_options) $(ARGS))
 	@$(if $(or $(only_sequence),$(all_benchmarks)),.venv/bin/python benchmarks/sequence.py $(if $(RUNS),--runs $(RUNS)))
+	@$(if $(or $(only_verdicts),$(all_benchmarks)),.venv/bin/python benchmarks/verdicts.py $(ARGS))
 
 format: ## Put all code into its one layout and mend what can be mended
 	$(set_up) dev

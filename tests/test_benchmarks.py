@@ -12,10 +12,15 @@ import re
 import subprocess
 
 import numpy as np
+import pandas as pd
 import pytest
 from harness import agreement, environment, plan, processes, readme, table, worker, world
 from harness.processes import Call
 from harness.table import Measured
+from verdicts import WORLDS, told, without_effect
+
+from backpain.simulate import truth
+from backpain.spec import load_protocol, load_survey
 
 ROOT = Path(__file__).resolve().parent.parent
 TINY = ["--sizes", "1500", "--runs", "1", "--replicates", "12", "--imputations", "3", "--iterations", "2"]
@@ -34,6 +39,32 @@ def bench(folder: Path, *words: str) -> tuple[int, str, list[dict], str]:
     assert (folder / "speed.json").is_file(), told
     rows = json.loads((folder / "speed.json").read_text(encoding="utf-8"))
     return done.returncode, told, rows, (folder / "speed.md").read_text(encoding="utf-8")
+
+
+def test_a_world_without_an_effect_has_none_and_is_otherwise_as_declared() -> None:
+    survey, protocol = load_survey("demo"), load_protocol("treatment-initiation")
+    plain = protocol.model_copy(update={"sequence": None, "through": None})
+    none, some = (
+        truth(one, plain, 1, 20_000).set_index(["scale", "arm"])["truth"] for one in (without_effect(survey), survey)
+    )
+    contrast = ("risk-difference", "treated vs untreated")
+    assert none[contrast] == pytest.approx(0, abs=1e-12)
+    assert some[contrast] < -0.03
+    assert none["risk", "untreated"] == pytest.approx(some["risk", "untreated"], abs=0.01)
+
+
+def test_the_share_supported_is_told_with_its_exact_interval() -> None:
+    found = pd.DataFrame(
+        {
+            "world": WORLDS[0],
+            "verdict": ["supported"] * 9 + ["inconclusive"],
+            "estimate": -0.05,
+            "low": -0.1,
+            "high": 0.0,
+        }
+    )
+    line = told(found)[-1]
+    assert line == "| as declared | 10 | 90.0 % | 55.5 to 99.7 % | 0 | -50.0 |"
 
 
 def measured(job: str, peer: str, seconds: list[float], people: int = 6_000, used: float = 0.0) -> Measured:

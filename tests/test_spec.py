@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import re
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,12 @@ def refused(folder: Path, **parts: Any) -> str:
     with pytest.raises(DeclarationError) as error:
         check_run("run")
     return str(error.value)
+
+
+def test_what_is_wrong_reaches_another_process_in_the_same_words() -> None:
+    error = DeclarationError(["one.yaml: no", "two.yaml: neither"])
+    again = pickle.loads(pickle.dumps(error))
+    assert (str(again), again.problems) == (str(error), error.problems)
 
 
 def test_a_whole_run_is_accepted(declared: Path) -> None:

@@ -25,6 +25,10 @@ class DeclarationError(ValueError):
         self.problems = list(problems)
         super().__init__("\n".join(self.problems))
 
+    def __reduce__(self) -> tuple[type[DeclarationError], tuple[list[str]]]:
+        """Another process raises it again with its problems, not with the letters of their text."""
+        return DeclarationError, (self.problems,)
+
 
 def nearest(name: object, known: Iterable[object]) -> str:
     """Say which known name is closest: "; did you mean 'age'?", or list the known ones when none is close."""
