@@ -12,6 +12,7 @@ import pytest
 import statsmodels.api as sm
 from pydantic import ValidationError
 
+import mock_results
 from backpain.audit import (
     BEFORE,
     CURVE,
@@ -38,14 +39,29 @@ from backpain.audit.roles import cut_for, difference_of_marks, matched
 from backpain.cohort import skeleton
 from backpain.derive import DERIVATIONS
 from backpain.design import Design, proportion, replicated
+from backpain.facts import variables, verdicts
 from backpain.figures import audits as figures
 from backpain.figures.style import svg
-from backpain.spec import DeclarationError, Figure, audit_variations, check_run, load_audit, load_claims, load_survey
+from backpain.report import render
+from backpain.spec import (
+    DeclarationError,
+    Figure,
+    audit_variations,
+    check_run,
+    load_audit,
+    load_claims,
+    load_run,
+    load_survey,
+)
 from backpain.spec.analysis import Rule
 from backpain.synthesise import claims
 from backpain.tables import views
 from backpain.trials import AUDITS, DOSES, PATHS, audit_survey
 from test_controls import changed
+from test_report import TEMPLATES, words_of
+
+NO_ESTIMATES = pd.DataFrame(columns=["survey", "analysis"])
+NO_LIMITS = pd.DataFrame(columns=["survey", "analysis", "variation", "detectable_difference"])
 
 
 @pytest.fixture(scope="module")
@@ -353,6 +369,12 @@ def cohort() -> pd.DataFrame:
             "chronic_low_back_pain": generator.choice(["present", "absent", None], n, p=[0.2, 0.75, 0.05]),
             "axial_pain": generator.choice(["present", "absent"], n),
             "current_low_back_pain": generator.choice(["present", "absent"], n),
+            "low_back_pain_of_6_weeks": generator.choice(["present", "absent"], n),
+            "low_back_pain_of_3_months": generator.choice(["present", "absent"], n),
+            "low_back_pain_onset": generator.choice(["hour", "day", "weeks", "months", "years"], n),
+            "low_back_pain_pattern": generator.choice(["once", "within a month", "after a month", "always"], n),
+            "low_back_pain_onset_age": generator.integers(10, 60, n).astype(float),
+            "antidepressant_years": generator.choice(["none", "none", "none", "1", "5 to 9", "not known"], n),
         }
     )  # fmt: skip
 
@@ -436,6 +458,59 @@ def test_a_published_figure_beside_nothing_is_refused() -> None:
             Figure.model_validate(audit.published[0].model_dump() | change)
 
 
+SHOWN = ("overexertion", "heavy-work", "ages-at-onset", "onset-and-course")
+
+
+@pytest.fixture(scope="module")
+def audited() -> dict[str, list[pd.DataFrame]]:
+    """Findings, curves and reverse paths of the declared audits of each kind."""
+    survey, people = load_survey("nhanes-2009-2010"), cohort()
+    tables: dict[str, list[pd.DataFrame]] = {"audits": [], "doses": [], "reverse_paths": []}
+    for name in SHOWN:
+        audit = load_audit(name)
+        if name == "overexertion":
+            few = audit.analysis.reverse.model_copy(update={"draws": 2, "points": [0, 1], "odds_ratios": [1, 0.5]})
+            audit = audit.model_copy(update={"analysis": audit.analysis.model_copy(update={"reverse": few})})
+        found = audit_survey(people, skeleton(people, survey), audit, survey)
+        for kind, frame in zip(tables, found, strict=True):
+            tables[kind].append(frame)
+    return tables
+
+
+def test_the_report_shows_every_audit_and_leads_from_its_claim_to_it(audited: dict[str, list[pd.DataFrame]]) -> None:
+    results, facts = mock_results.public_run()
+    tables = {name: pd.concat(frames, ignore_index=True) for name, frames in audited.items()}
+    survey = "nhanes-2009-2010"
+    rules = [rule for rule in load_claims().claims if rule.item and rule.analysis in SHOWN]
+    read = claims(NO_ESTIMATES, rules, NO_LIMITS, False, tables["audits"])
+    facts = {
+        **facts,
+        "variables": variables(),
+        "analyses": [*facts["analyses"], *({"audit": name, "surveys": [survey]} for name in SHOWN)],
+        "audits": {name: load_audit(name).model_dump(mode="json", by_alias=True) for name in SHOWN},
+        "verdicts": [facts["verdicts"][0], *verdicts(read, load_run("public"))],
+    }
+    results = {**results, **tables, "claims": read}
+    drawn = {name: svg(figure) for name, figure in mock_results.draw_all(results, facts).items()}
+    assert {name for name in drawn if survey in name} >= {
+        f"{audit}.{survey}.{figure}"
+        for audit, figure in (
+            ("overexertion", "roles"), ("overexertion", "reverse"), ("heavy-work", "dose"),
+            ("ages-at-onset", "immortal"), ("onset-and-course", "shares"),
+        )
+    }  # fmt: skip
+    page = render(results, drawn, facts, TEMPLATES)
+    told = words_of(page)
+    for name in SHOWN:
+        assert load_audit(name).title in told
+        assert f'id="{name}-{survey}"' in page
+    for name in ("overexertion", "heavy-work", "onset-and-course"):
+        assert f'<a href="#{name}-{survey}">How this was found</a>' in page
+    assert "It stands in no verdict." in told
+    assert "ours differs" in told
+    assert "None of it is an effect" in told
+
+
 # --- verdicts ----------------------------------------------------------------------------------------------------------
 
 
@@ -445,10 +520,6 @@ def found_of(rule: Rule, estimate: float, low: float, high: float, presentation:
     }
     row |= {"contrast": rule.contrast, "scale": rule.scale, "estimate": estimate, "low": low, "high": high, "se": 0.01}
     return pd.DataFrame([row | {"design_df": 16.0, "presentation": presentation}])
-
-
-NO_ESTIMATES = pd.DataFrame(columns=["survey", "analysis"])
-NO_LIMITS = pd.DataFrame(columns=["survey", "analysis", "variation", "detectable_difference"])
 
 
 def judged(rule: Rule, found: pd.DataFrame) -> pd.Series:

@@ -51,6 +51,7 @@ def claims(facts: Mapping[str, Any], chosen: Sequence[Section]) -> Markup:
         lines = [MISSING]
         if section is not None:
             lines = section.audited_lines(verdict["claim"]) if section.kind == "audit" else section.claim_lines()
+            lines = [*lines, Markup('<a href="#{}">How this was found</a>').format(section.identity)]
         rows.append(
             {
                 "text": Markup('<span class="id">{}</span> {}').format(verdict["claim"], verdict["text"]),
