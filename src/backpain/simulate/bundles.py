@@ -17,7 +17,7 @@ from backpain.spec import Condition, Mapping, Survey
 Truth = Literal["true", "false", "unknown"]
 Demands = dict[Any, Any]  # from an atom to what it has to be: a truth value, or a number of rows
 OPPOSITE: dict[Truth, Truth] = {"true": "false", "false": "true", "unknown": "unknown"}
-MOST_TRIES = 400
+MOST_TRIES = 20_000
 
 
 def demands(

@@ -134,8 +134,15 @@ class Giver:
         }
         made_from_rows = {name: value for name, value in answers.items() if not self.survey.variables[name].from_}
         ways = demands(self.survey, made_from_rows, judged, lambda name, truth: self._possible(name, truth, found, one))
+        # Ways differ in a few demands at a time, so that most files are asked for the same rows again.
+        known: dict[Any, Plan | None] = {}
         for tries, wanted in enumerate(ways):
-            plans = {file: self._plan(file, found[file], wanted, answers, one) for file in found}
+            plans = {}
+            for file in found:
+                asked = (file, *((name, truth) for name, truth in wanted.items() if name.file == file))
+                if asked not in known:
+                    known[asked] = self._plan(file, found[file], wanted, answers, one)
+                plans[file] = known[asked]
             possible = {file: plan for file, plan in plans.items() if plan is not None}
             if len(possible) == len(plans):
                 people = group.index.to_numpy()

@@ -18,7 +18,7 @@ UNFIT = "failed: the presentation standard of NCHS"
 POWER = 0.8
 
 CLAIMS = [
-    "claim", "text", "survey", "analysis", "verdict", "because", "scale", "estimate", "low", "high",
+    "claim", "text", "survey", "analysis", "verdict", "because", "scale", "of", "estimate", "low", "high",
     "detectable_difference", "smallest_effect", "reason", "verdict_without_cap", "cap", "gate",
 ]  # fmt: skip
 
@@ -209,7 +209,9 @@ def claim_row(rule: Rule, found: Mapping[str, Any]) -> dict[str, Any]:
     because = found["because"]
     told = {name: because.get(name) for name in CLAIMS if name in because}
     where = {name: getattr(rule, name) for name in ("claim", "text", "survey", "analysis", "scale")}
-    return {**where, **told, "verdict": found["verdict"], "because": words(because)}
+    # What a finding is of; a trial's estimate is of its treatment.
+    of = ": ".join(part for part in (rule.label, rule.contrast) if part)
+    return {**where, "of": of, **told, "verdict": found["verdict"], "because": words(because)}
 
 
 def not_tested(rule: Rule) -> dict[str, Any]:

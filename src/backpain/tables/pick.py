@@ -499,7 +499,13 @@ class Section:
         told = numbers.with_interval(row, scale)
         unit = "" if scale == "share" else " per 1,000"
         far = numbers.percent(found) if scale == "share" else f"{numbers.per_thousand(found)} per 1,000"
-        return [f"{told}{unit}", f"Power of 80% to find {far}", f"{self.title}, cross-sectional"]
+        kind = "a description" if scale == "share" else "cross-sectional"
+        return [
+            f"{told}{unit}",
+            numbers.sentence(str(row["of"])),
+            f"Power of 80% to find {far}",
+            f"{self.title}, {kind}",
+        ]
 
     def claim_lines(self) -> list[str]:
         """What the claims table says about this section: the estimate, what could have been found, where."""
