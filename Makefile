@@ -17,7 +17,7 @@ only_sequence = $(filter sequence,$(JOBS))
 only_verdicts = $(filter verdicts,$(JOBS))
 all_benchmarks = $(if $(JOBS)$(SIZES)$(PEERS)$(ARGS),,yes)
 
-.PHONY: help run public study check test bench format lab lock clean
+.PHONY: help run public study verify check test bench format lab lock clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,6 +34,10 @@ public: ## Run the workflow on the real public surveys of config/public.yaml
 study: ## Run the simulation study of the estimators: results/studies/estimators/study.html
 	$(set_up) run
 	@$(launch) --run demo $(ARGS) -- study
+
+verify: ## Compare a finished run with its crate and with itself made again, byte for byte (RUN=name, ARGS=--quick)
+	$(set_up) run
+	@PYTHONPATH=src .venv/bin/python -m backpain.verify $(RUN) $(ARGS)
 
 check: ## Check the declarations of a run without running it (RUN=name)
 	$(set_up) run

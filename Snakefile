@@ -24,12 +24,13 @@ include: "workflow/rules/study.smk"
 
 
 rule all:
-    """Everything a run makes: the page, the tables beside it and the notebook."""
+    """Everything a run makes: the page, the tables beside it, the notebook and the crate that tells of them."""
     default_target: True
     input:
         "<results>/report.html",
         "<results>/headline.txt",
         "<results>/notebooks/walk-through.html",
+        "<results>/ro-crate-metadata.json",
 
 
 onsuccess:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from backpain.cohort import emulate
+from backpain.design import Design
 from backpain.spec import load_protocol, load_survey
 from backpain.trials import diagnose_trial, estimate_trial
+from backpain.trials.beside import Part, side_by_side
 from test_in_sequence import crowd
 
 SURVEY = load_survey("demo")
@@ -38,6 +41,23 @@ def test_the_declared_analysis_keeps_its_numbers(tables: tuple[pd.DataFrame, pd.
     assert main["estimate"].notna().all()
     shape = tables[0].groupby("variation")[["scale", "arm"]].apply(lambda rows: set(map(tuple, rows.to_numpy())))
     assert shape["nobody"] == shape["main"]
+
+
+def test_a_part_without_an_arm_says_so_beside_the_others() -> None:
+    protocol = load_protocol("treatment-initiation").model_copy(update={"variations": {}})
+    people = emulate(crowd(4000, 6), protocol, SURVEY).participants
+    half = people.index < len(people) // 2
+    parts = {}
+    for name, own in (("both", people[half]), ("one", people[~half & ~people["treated"].astype(bool)])):
+        places = np.arange(len(own)) + sum(len(part.people) for part in parts.values())
+        parts[name] = Part.of(own.reset_index(drop=True), places, ["age"], "complete", "weighting")
+    everyone = pd.concat([part.people for part in parts.values()], ignore_index=True)
+    table, covariance = side_by_side(parts, Design.of(everyone))
+    rows = table.set_index(["part", "scale"])
+    assert rows.loc["both", "estimate"].notna().all()
+    assert rows.loc["one", "estimate"].isna().all()
+    assert (rows.loc["one", "reason"] == "nobody treated was followed; a contrast needs both arms").all()
+    assert set(covariance["part"]) == {"both"}
 
 
 def test_a_declared_analysis_without_an_arm_is_refused() -> None:

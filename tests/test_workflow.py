@@ -6,6 +6,8 @@ import json
 import os
 import re
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,12 +19,14 @@ from backpain.collect import WITHOUT_TRIALS
 from backpain.simulate import encode, write_raw
 from backpain.spec import load_survey, load_variables
 from nobody import nobody_in_particular
-from workshop import bytes_of, copy, inside, launch, planned, run
+from workshop import bytes_of, copy, environment, inside, launch, planned, run
 
 RULES = (
     "simulate", "plant", "ingest", "harmonise", "emulate", "impute", "diagnose", "estimate", "combine", "draw", "walk_through",
-    "report",
+    "report", "crate",
 )  # fmt: skip
+# A run without audits has their tables empty; they are no pieces of a trial.
+AUDITED = {"audits", "doses", "reverse_paths"}
 
 
 @pytest.fixture(scope="module")
@@ -93,6 +97,9 @@ def test_every_column_of_every_result_is_in_the_dictionary(finished: Path) -> No
 
 def test_the_empty_tables_of_a_run_without_trials_have_the_columns_of_one_with_them(finished: Path) -> None:
     for kind, columns in WITHOUT_TRIALS.items():
+        if kind in AUDITED:
+            assert pd.read_csv(finished / "results" / "demo" / f"{kind}.csv", nrows=0).columns.tolist() == list(columns)
+            continue
         piece = finished / "results" / "demo" / "trials" / "treatment-initiation" / f"demo.{kind}.csv"
         assert pd.read_csv(piece, nrows=0).columns.tolist() == list(columns), kind
 
@@ -102,6 +109,32 @@ def test_a_second_run_has_nothing_to_do(finished: Path) -> None:
     assert planned(finished) == set()
     assert "Nothing to be done" in run(finished, "--run", "demo")
     assert bytes_of(finished) == before
+
+
+def verified(folder: Path, *words: str) -> tuple[int, str]:
+    """What `make verify` says of the demo, and its code."""
+    command = [sys.executable, "-m", "backpain.verify", "demo", *words]
+    done = subprocess.run(command, cwd=folder, env=environment(folder), text=True, capture_output=True, check=False)
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_an_untouched_run_is_what_its_crate_tells_and_a_changed_byte_is_named(finished: Path) -> None:
+    code, said = verified(finished, "--quick")
+    assert (code, said.count("the same, byte for byte")) == (0, 1), said
+    path = finished / "results" / "demo" / "estimates.csv"
+    content = path.read_bytes()
+    path.write_bytes(content.replace(b"main", b"maim", 1))
+    try:
+        code, said = verified(finished, "--quick")
+    finally:
+        path.write_bytes(content)
+    assert code == 1
+    assert said.splitlines()[-1] == "  results/demo/estimates.csv: holds other bytes"
+
+
+def test_a_run_made_again_elsewhere_is_the_same_byte_for_byte(finished: Path) -> None:
+    code, said = verified(finished)
+    assert (code, said.count("the same, byte for byte")) == (0, 2), said
 
 
 def test_editing_a_survey_runs_its_jobs_and_what_combines_them(restored: Path) -> None:
@@ -114,14 +147,14 @@ def test_editing_a_survey_runs_its_jobs_and_what_combines_them(restored: Path) -
 def test_editing_words_of_a_survey_reruns_only_what_shows_them(restored: Path) -> None:
     path = restored / "config" / "surveys" / "demo.yaml"
     path.write_text(path.read_text().replace("title: ", "title: Another title for the ", 1))
-    assert planned(restored) <= {"draw", "report", "combine", "all"}
+    assert planned(restored) <= {"draw", "report", "combine", "crate", "all"}
 
 
 def test_editing_the_code_of_a_figure_reruns_that_kind_of_figure_and_the_page(restored: Path) -> None:
     path = restored / "src" / "backpain" / "figures" / "diagnostics.py"
     path.write_text(path.read_text() + "\n# changed\n")
     said = run(restored, "--run", "demo", "--", "--dry-run", "--quiet", "host")
-    assert set(re.findall(r"^(?:rule|localrule) (\w+):", said, re.M)) == {"draw", "report", "all"}
+    assert set(re.findall(r"^(?:rule|localrule) (\w+):", said, re.M)) == {"draw", "report", "crate", "all"}
     assert set(re.findall(r"kind=(\w+)", said)) == {"diagnostics"}
 
 

@@ -11,7 +11,17 @@ import time
 from pathlib import Path
 
 CLOCKS = {"run.json"}
-PARTS = ("Snakefile", "config", "docs", "environment.yml", "notebooks", "requirements.lock", "src", "workflow")
+PARTS = (
+    "CITATION.cff",
+    "Snakefile",
+    "config",
+    "docs",
+    "environment.yml",
+    "notebooks",
+    "requirements.lock",
+    "src",
+    "workflow",
+)
 
 
 def copy(project: Path, folder: Path) -> Path:

@@ -76,11 +76,7 @@ def facts_of(name: str, claims: pd.DataFrame, receipts: Iterable[str], root: Pat
         "seed": run.seed,
         "smallest_cell": run.smallest_cell,
         "commit": commit(root),
-        "versions": {
-            "python": platform.python_version(),
-            "backpain": __version__,
-            **{package: version(package) for package in PACKAGES},
-        },
+        "versions": versions(),
         "surveys": {survey: declaration.title for survey, declaration in surveys.items()},
         "variables": variables(),
         "analyses": [job.model_dump(exclude_none=True) for job in run.analyses],
@@ -92,6 +88,15 @@ def facts_of(name: str, claims: pd.DataFrame, receipts: Iterable[str], root: Pat
         "assumptions": assumptions(declared, root),
         "limits": [limit for one in analyses for limit in one.limits],
         "glossary": glossary(root / "docs" / "glossary.md"),
+    }
+
+
+def versions() -> dict[str, str]:
+    """The software that a run depends on most, by name."""
+    return {
+        "python": platform.python_version(),
+        "backpain": __version__,
+        **{package: version(package) for package in PACKAGES},
     }
 
 

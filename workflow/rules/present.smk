@@ -86,3 +86,33 @@ rule report:
         declaration=declared(run=run, claims=True, everything=True),
     script:
         "../scripts/report.py"
+
+
+rule crate:
+    """Tell what the run made, of what, by which rules and which code: an RO-Crate."""
+    input:
+        published=[
+            *tables().values(),
+            *expand(
+                "<results>/figures/{kind}",
+                kind=["people", "diagnostics", "effects", "evidence"],
+            ),
+            "<results>/report.html",
+            "<results>/headline.txt",
+            "<results>/notebooks/walk-through.html",
+        ],
+        receipts=expand("<results>/acquired/{survey}.json", survey=MEMBERS),
+        code=code("crate"),
+        lock=LOCK,
+    output:
+        crate="<results>/ro-crate-metadata.json",
+    log:
+        "<results>/logs/crate.log",
+    conda:
+        "../../environment.yml"
+    params:
+        run=run,
+        commit=commit(Path()),
+        declaration=declared(run=run, claims=True, everything=True),
+    script:
+        "../scripts/crate.py"

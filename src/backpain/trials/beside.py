@@ -13,6 +13,7 @@ from backpain.design import Design
 from backpain.estimate import ESTIMATORS, Found
 from backpain.nuisance import fit_nuisance
 from backpain.regression import Term
+from backpain.trials.scope import one_sided
 
 Numbers = NDArray[np.float64]
 
@@ -32,7 +33,10 @@ class Part:
 
     @classmethod
     def of(cls, people: pd.DataFrame, rows: NDArray[np.intp], terms: list[Term], lost: str, estimator: str) -> Part:
-        """The part's own models and its estimate."""
+        """The part's own models and its estimate; where an arm has nobody, why there is none."""
+        if reason := one_sided(people):
+            nothing = Found(np.full(2, np.nan), np.zeros((len(people), 2)), reason)
+            return cls(people, rows, terms, lost, nothing)
         nuisance = fit_nuisance(people, terms, lost=lost)
         return cls(people, rows, terms, lost, ESTIMATORS[estimator](people, terms, nuisance))
 
