@@ -610,6 +610,7 @@ def shared_facts() -> dict[str, Any]:
         "commit": "0123456789abcdef0123456789abcdef01234567",
         "versions": {"python": "3.11.7", "backpain": "0.1.0", "pandas": "3.1.1", "numpy": "2.4.0"},
         "variables": VARIABLES,
+        "codes": {"meps": {"back_pain": {"ICD9CODX": ["724"], "ICD10CDX": ["M54"]}}},
         "assumptions": [
             {
                 "where": "protocols/treatment-onset.yaml",

@@ -149,7 +149,7 @@ def test_headings_descend_without_a_gap_and_the_order_is_the_argument(public: st
         "Published evidence beside ours",
         "Assumptions",
         "Limits",
-        "Reporting checklist",
+        "Reporting checklists",
         "Cleaning",
         "Reproducibility",
         "Glossary",
@@ -173,6 +173,22 @@ def test_every_figure_has_a_title_and_a_caption(page: str) -> None:
         caption = re.search(r"<figcaption>(.+?)</figcaption>", drawing, re.S)
         assert caption is not None
         assert caption[1].strip().endswith(".")
+
+
+def test_the_checklists_are_whole_and_every_item_is_answered_or_left_to_the_author(public: str) -> None:
+    for place, items in ((1, 21), (2, 22), (3, 13)):
+        start = public.index(f'id="checklist-{place}"')
+        body = public[public.index("<tbody", start) : public.index("</tbody>", start)]
+        rows = re.findall(r"<tr.*?</tr>", body, re.S)
+        assert len(rows) == items
+        for row in rows:
+            assert "href=" in row or "author" in row or "Everyone in the files" in row, row
+
+
+def test_every_code_list_stands_in_the_page(public: str) -> None:
+    told = words_of(public)
+    assert "Complete code lists" in told
+    assert "ICD10CDX" in told
 
 
 def test_the_answer_gives_absolute_risks_the_interval_and_what_could_be_found(public: str) -> None:

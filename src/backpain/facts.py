@@ -79,6 +79,7 @@ def facts_of(name: str, claims: pd.DataFrame, receipts: Iterable[str], root: Pat
         "versions": versions(),
         "surveys": {survey: declaration.title for survey, declaration in surveys.items()},
         "variables": variables(),
+        "codes": {survey: declaration.codes for survey, declaration in surveys.items() if declaration.codes},
         "analyses": [job.model_dump(exclude_none=True) for job in run.analyses],
         "protocols": {key: value.model_dump(mode="json", by_alias=True) for key, value in protocols.items()},
         "associations": {key: value.model_dump(mode="json", by_alias=True) for key, value in associations.items()},

@@ -29,6 +29,7 @@ FACTS = (
     "versions",
     "surveys",
     "variables",
+    "codes",
     "analyses",
     "protocols",
     "associations",
@@ -89,7 +90,8 @@ def render(
         components=parts.components,
         versions=parts.versions(facts),
         files=parts.files(facts),
-        checklist=parts.checklist(read(folder, "checklist"), chosen),
+        checklist=parts.checklists(read(folder, "checklist"), chosen),
+        codes=parts.codes(facts),
         data=parts.data(shown),
         evidence={"studies": len(shown["evidence"]), "ours": sum(one.kind == "trial" for one in chosen)},
     )

@@ -101,8 +101,14 @@ def components(section: Section) -> Markup:
     )
 
 
-def checklist(items: Sequence[Mapping[str, str]], chosen: Sequence[Section]) -> Markup:
-    """The reporting items and links to where the page answers them."""
+def checklists(declared: Sequence[Mapping[str, Any]], chosen: Sequence[Section]) -> Markup:
+    """Every checklist: its items, and links to where the page answers them."""
+    return Markup("\n").join(
+        _checklist(one["items"], chosen, one["name"], f"checklist-{place}") for place, one in enumerate(declared, 1)
+    )
+
+
+def _checklist(items: Sequence[Mapping[str, str]], chosen: Sequence[Section], caption: str, identity: str) -> Markup:
     trials = [section.identity for section in chosen if section.kind == "trial"]
     rows = []
     for item in items:
@@ -119,8 +125,37 @@ def checklist(items: Sequence[Mapping[str, str]], chosen: Sequence[Section]) -> 
     return table(
         pd.DataFrame(rows),
         columns,
-        identity="checklist-table",
-        caption="Items of the TARGET statement (2025), in our words.",
+        identity=identity,
+        caption=caption,
+    )
+
+
+def codes(facts: Mapping[str, Any]) -> Markup:
+    """Every code list of the surveys, by the system of its codes."""
+    rows = [
+        {
+            "heading": facts["surveys"].get(survey, survey),
+            "name": sentence(name.replace("_", " ")),
+            "system": system,
+            "codes": ", ".join(each),
+        }
+        for survey, lists in facts["codes"].items()
+        for name, systems in lists.items()
+        for system, each in systems.items()
+    ]
+    if not rows:
+        return Markup("")
+    columns = [
+        Column("name", "List", str, False, "12rem"),
+        Column("system", "Codes in", str, False, "7rem"),
+        Column("codes", "Codes", str, False, "24rem"),
+    ]
+    return table(
+        pd.DataFrame(rows),
+        columns,
+        identity="codes-table",
+        group="heading",
+        caption="Complete code lists, with the agency's column that holds each code.",
     )
 
 
