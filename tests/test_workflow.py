@@ -98,7 +98,9 @@ def test_every_column_of_every_result_is_in_the_dictionary(finished: Path) -> No
 def test_the_empty_tables_of_a_run_without_trials_have_the_columns_of_one_with_them(finished: Path) -> None:
     for kind, columns in WITHOUT_TRIALS.items():
         if kind in AUDITED:
-            assert pd.read_csv(finished / "results" / "demo" / f"{kind}.csv", nrows=0).columns.tolist() == list(columns)
+            # Columns that tell which counts are hidden come after its own.
+            found = pd.read_csv(finished / "results" / "demo" / f"{kind}.csv", nrows=0).columns.tolist()
+            assert found[: len(columns)] == list(columns), kind
             continue
         piece = finished / "results" / "demo" / "trials" / "treatment-initiation" / f"demo.{kind}.csv"
         assert pd.read_csv(piece, nrows=0).columns.tolist() == list(columns), kind
