@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -144,6 +145,41 @@ def test_average_fractions_add_up_to_the_joint_one_and_differences_to_their_part
     for item in ("average-fraction", "risk-difference"):
         one, other = (_one(table, contrast, item, label)["estimate"] for label in ("low mood", "heavy work"))
         assert _one(table, contrast, item, DIFFERENCE)["estimate"] == pytest.approx(one - other, rel=1e-12)
+
+
+ORACLE = Path(__file__).parent / "oracle" / "audit"
+
+
+def test_roles_amounts_and_shares_are_those_that_r_finds() -> None:
+    expected = json.loads((ORACLE / "audit.json").read_text(encoding="utf-8"))
+    people = pd.read_csv(ORACLE / "people.csv")
+    marks = {"low": (people["score"] >= 6).astype(float), "busy": (people["minutes"] > 0).astype(float)}
+    people = people.assign(**marks, pain=people["pain"].astype(float))
+    design, domain = Design.of(people), (people["inside"] == 1).to_numpy()
+    first, second = Exposure("first", "first", "score", "low"), Exposure("second", "second", "minutes", "busy")
+    told = pd.DataFrame(roles(Sides(people, "pain", first, second, ["age"], design, domain)))
+    for item, label, name in (
+        ("odds-ratio", "first", "odds_ratio"),
+        ("risk-difference", "first", "first"),
+        ("risk-difference", "second", "second"),
+        ("risk-difference", DIFFERENCE, "difference"),
+        ("fraction", "first", "fraction"),
+        ("fraction", "both", "both"),
+        ("average-fraction", "first", "average_first"),
+        ("average-fraction", "second", "average_second"),
+    ):
+        row = _one(told, "declared", item, label)
+        assert row["estimate"] == pytest.approx(expected[name][0], rel=1e-8), name
+        assert row["se"] == pytest.approx(expected[name][1], rel=1e-6), name
+        assert row["design_df"] == expected["df"]
+    amount = Amount("minutes", "amount", [0, 600, 2400], 0, 1200)
+    found = pd.DataFrame(dose_response(people, "pain", amount, ["age"], design, domain)[0])
+    row = _one(found, "high against low", "risk-difference", "amount")
+    assert (row["estimate"], row["se"]) == pytest.approx(expected["dose"], rel=1e-6)
+    assert row["estimate"] == pytest.approx(expected["dose"][0], rel=1e-8)
+    assert found.set_index("item").loc["not-straight", "p"] == pytest.approx(expected["straight"], rel=1e-6)
+    share_ = share("pain", "Pain", (people["pain"] > 0).to_numpy(), domain & (marks["busy"] > 0).to_numpy(), design)
+    assert (share_["estimate"], share_["se"]) == pytest.approx(expected["share"], rel=1e-10)
 
 
 def test_errors_are_near_those_of_replicates_that_fit_the_model_again(sides: Sides) -> None:
