@@ -457,6 +457,11 @@ def test_an_audit_carries_every_variation_within_its_domain() -> None:
         ("sitting", lambda data: data["analysis"].update(amont=7), "amont"),
         ("heavy-work", lambda data: data.update(domain={"adults": {"age": {"minimum": 18}}}), "asked"),
         ("onset-and-course", lambda data: data["analysis"]["shares"]["gone for good"]["of"].update(back_pan=[1]), "back_pan"),
+        (
+            "carisoprodol",
+            lambda data: data["analysis"]["shares"]["opioid among users"].update(trend=True),
+            "one share at most is followed over the waves",
+        ),
         ("ages-at-onset", lambda data: data["analysis"]["began"].update(weeks=0.1), "has no category 'weeks'"),
         ("ages-at-onset", lambda data: data["analysis"]["began"].update(none=0), "no category is null"),
         ("ages-at-onset", lambda data: data["analysis"].update(onset="sex"), "an age is a number"),
@@ -475,6 +480,20 @@ def test_declared_audits_are_checked(
     changed(tmp_path, monkeypatch, f"audits/{file}.yaml", change)
     with pytest.raises(DeclarationError, match=words):
         check_run("public")
+
+
+def test_a_trend_is_drawn_wave_by_wave_and_what_may_not_be_shown_is_not() -> None:
+    row = dict.fromkeys(AUDITS) | {"item": "users", "label": "takes it", "scale": "share", "low": 0.1, "high": 0.3}
+    waves = [
+        row | {"contrast": wave, "estimate": 0.2, "presentation": rule}
+        for wave, rule in (("2005-2006", "show"), ("2007-2008", "suppress"))
+    ]
+    drawn = svg(figures.trend(pd.DataFrame([row | {"contrast": ""}, *waves])))
+    assert (drawn.count("20.0%"), drawn.count("not shown")) == (1, 1)
+    assert "2005-2006" in drawn
+    assert "Takes it" in drawn
+    told = str(views.audit(pd.DataFrame(waves), 5, "found"))
+    assert "2005-2006" in told
 
 
 def test_a_published_figure_beside_nothing_is_refused() -> None:

@@ -107,7 +107,8 @@ def _contrasts(amount: Amount, grid: Numbers, risk: Numbers, spread: Numbers, df
     for value in _compared(amount):
         place = int(np.flatnonzero(grid == value)[0])
         se = float(np.sqrt(spread[place, place]))
-        rows.append(finding("risk", amount.label, f"at {value:g}", "risk", float(risk[place]), se, df))
+        # That a risk differs from none needs no test.
+        rows.append(finding("risk", amount.label, f"at {value:g}", "risk", float(risk[place]), se, df) | {"p": np.nan})
     pairs = {"high against low": (amount.high, amount.low)}
     if amount.middle is not None:
         pairs |= {

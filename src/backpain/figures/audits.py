@@ -81,7 +81,7 @@ def curve(frame: pd.DataFrame, findings: pd.DataFrame, label: str, unit: str) ->
     points = findings[findings["item"] == "risk"]
     for line in points.to_dict("records"):
         at = float(str(line["contrast"]).removeprefix("at "))
-        axes.plot(at, PER * line["estimate"], marker="o", color=STYLE["ink"], markersize=5)
+        axes.plot(at, PER * line["estimate"], marker="o", color=STYLE["ink"], markersize=5, clip_on=False, zorder=4)
     axes.set_ylim(0, 1.08 * float(high.max()))
     axes.set_ylabel("Risk per 1,000")
     axes.set_xlim(amount[0], amount[-1])
@@ -91,10 +91,21 @@ def curve(frame: pd.DataFrame, findings: pd.DataFrame, label: str, unit: str) ->
     share = frame["people_share"].to_numpy(float)
     edges = np.concatenate([[amount[0]], amount])
     below.bar(edges[:-1], share, width=np.diff(edges), align="edge", color=STYLE["faint"], linewidth=0)
+    # Who has none would dwarf the others, and is told in words.
+    highest = 1.1 * float(share[1:].max()) if share[0] > share[1:].max() else 1.1 * float(share.max())
     if share[0] > 0:
-        below.plot([amount[0], amount[0]], [0, share[0]], color=STYLE["muted"], linewidth=5, solid_capstyle="butt")
+        below.plot(
+            [amount[0], amount[0]],
+            [0, min(share[0], highest)],
+            color=STYLE["muted"],
+            linewidth=5,
+            solid_capstyle="butt",
+        )
+    if share[0] > highest:
+        aside = amount[0] + 0.13 * (amount[-1] - amount[0])
+        below.text(aside, 0.85 * highest, f"{percent(share[0])} have {amount[0]:g}", color=STYLE["muted"], va="center")
     below.set_xlim(amount[0], amount[-1])
-    below.set_ylim(0, float(share.max()) * 1.1)
+    below.set_ylim(0, highest)
     below.set_yticks([])
     below.set_xlabel(f"{sentence(label)}, {unit} (below: how many people)")
     return figure
@@ -112,12 +123,36 @@ def shares(frame: pd.DataFrame) -> Figure:
             write(axes, 0.815, row, "not shown", color=STYLE["muted"])
             continue
         axes.plot([100 * line["low"], 100 * line["high"]], [row, row], color=STYLE["treated"], linewidth=1.6)
-        axes.plot(100 * line["estimate"], row, marker="o", color=STYLE["treated"], markersize=6)
+        axes.plot(
+            100 * line["estimate"], row, marker="o", color=STYLE["treated"], markersize=6, clip_on=False, zorder=4
+        )
         ends = f"{decimal(100 * line['low'], 1)} to {decimal(100 * line['high'], 1)}"
         write(axes, 0.815, row, f"{percent(line['estimate'])} ({ends})")
     rows_axis(axes, len(frame))
     axes.set_xlim(left=0)
     axes.set_xlabel("% of people")
+    return figure
+
+
+@styled
+def trend(frame: pd.DataFrame) -> Figure:
+    """Shares wave by wave with their intervals, as far as NCHS would show them. frame: rows of audits.csv of one share."""
+    require(frame, ["label", "contrast", "scale", "estimate", "low", "high", "presentation"], "audits")
+    waves = frame[(frame["scale"] == "share") & (frame["contrast"].fillna("") != "")]
+    figure, axes = canvas(3.2, 0.07, 0.98, 0.62)
+    for place, line in enumerate(waves.to_dict("records")):
+        if line["presentation"] == "suppress" or pd.isna(line["estimate"]):
+            axes.text(place, 0, "not shown", ha="center", va="bottom", color=STYLE["muted"])
+            continue
+        axes.plot([place, place], [100 * line["low"], 100 * line["high"]], color=STYLE["treated"], linewidth=1.6)
+        axes.plot(place, 100 * line["estimate"], marker="o", color=STYLE["treated"], markersize=6, clip_on=False)
+        axes.text(place + 0.07, 100 * line["estimate"], percent(line["estimate"]), va="center", color=STYLE["treated"])
+    axes.set_xlim(-0.5, len(waves) - 0.3)
+    axes.set_ylim(bottom=0)
+    axes.set_xticks(range(len(waves)), [str(wave) for wave in waves["contrast"]])
+    axes.grid(axis="y", color=STYLE["panel"], linewidth=0.8)
+    axes.set_axisbelow(True)
+    axes.set_xlabel(f"{sentence(str(waves['label'].iloc[0]))}, % of people")
     return figure
 
 
@@ -172,4 +207,4 @@ def immortal(frame: pd.DataFrame) -> Figure:
     return figure
 
 
-__all__ = ["curve", "immortal", "reverse", "roles", "shares"]
+__all__ = ["curve", "immortal", "reverse", "roles", "shares", "trend"]

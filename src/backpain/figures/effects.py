@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
-from backpain.figures.audits import curve, immortal, reverse, roles, shares
+from backpain.figures.audits import curve, immortal, reverse, roles, shares, trend
 from backpain.figures.curve import curves
 from backpain.figures.doubts import funnel, tipping
 from backpain.figures.forests import by_estimator, by_panel, by_subgroup, forest, scaled, told, whisker
@@ -113,7 +113,8 @@ def audited(section: Section) -> dict[str, Figure]:
     """The figures of an audit."""
     declared, main = section.declared["analysis"], section.findings[section.findings["variation"] == "main"]
     if declared["kind"] == "shares":
-        return {"shares": shares(main)}
+        followed = main["item"].isin(section.followed)
+        return {"shares": shares(main)} | ({"trend": trend(main[followed])} if followed.any() else {})
     if declared["kind"] == "dose":
         return {"dose": curve(section.doses, main, declared["label"], section.unit)} if len(section.doses) else {}
     if declared["kind"] == "onset":

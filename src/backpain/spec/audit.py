@@ -107,6 +107,15 @@ class Shares(Closed):
     kind: Literal["shares"]
     shares: dict[str, Share] = Field(min_length=1)
 
+    @field_validator("shares")
+    @classmethod
+    def _one_followed(cls, value: dict[str, Share]) -> dict[str, Share]:
+        if sum(share.trend for share in value.values()) > 1:
+            raise ValueError(
+                "one share at most is followed over the waves (`trend: true`); give another audit the others"
+            )
+        return value
+
     @property
     def names(self) -> list[str]:
         """Every variable tested, without the wave."""

@@ -476,6 +476,12 @@ class Section:
         return self.rows("audits")
 
     @property
+    def followed(self) -> list[str]:
+        """The share that an audit follows over the waves, if it does."""
+        rows = self.findings
+        return list(rows.loc[(rows["contrast"] == "each year") & (rows["variation"] == "main"), "item"])
+
+    @property
     def doses(self) -> pd.DataFrame:
         """The curve of an audit along an amount; empty for others."""
         return self.rows("doses", "main")

@@ -319,7 +319,7 @@ def audit(frame: pd.DataFrame, smallest: int, identity: str) -> Markup:
                 "what": item,
                 "of": row["label"],
                 "told": "not shown" if hidden else _audit_number(row, shares),
-                "why": row["reason"] if hidden or numbers.is_missing(row["estimate"]) else "",
+                "why": _why(row, hidden),
                 "beside": _beside(row),
             }
         )
@@ -346,8 +346,16 @@ def audit(frame: pd.DataFrame, smallest: int, identity: str) -> Markup:
 
 
 def _heading(row: Mapping[str, Any]) -> str:
-    words_ = [str(row[name]) for name in ("variation", "contrast") if not numbers.is_missing(row[name]) and row[name]]
-    return ": ".join(sentence(words(part)) for part in words_ if part != "main") or "Shares"
+    named = [str(row[name]) for name in ("variation", "contrast") if not numbers.is_missing(row[name]) and row[name]]
+    # Years keep the dash between them.
+    told = [part if part[0].isdigit() else sentence(words(part)) for part in named if part != "main"]
+    return ": ".join(told) or "Shares"
+
+
+def _why(row: Mapping[str, Any], hidden: bool) -> str:
+    """Why there is no number."""
+    lacking = hidden or numbers.is_missing(row["estimate"])
+    return str(row["reason"]) if lacking and not numbers.is_missing(row["reason"]) else ""
 
 
 def _beside(row: Mapping[str, Any]) -> str:
