@@ -108,6 +108,11 @@ def test_the_crate_is_whole_and_tells_of_every_file_what_made_it(project: Path) 
     assert entities["#raw/demo/people-1"]["sha256"] == "0" * 64
 
 
+def test_a_folder_without_figures_is_no_loss(project: Path) -> None:
+    (project / "results/demo/figures/people/flow.svg").unlink()
+    assert [part["@id"] for part in made(project)["./"]["hasPart"]] == ["estimates.csv", "flow.csv"]
+
+
 def test_a_crate_of_something_that_is_gone_is_refused(project: Path) -> None:
     (project / "results/demo/flow.csv").unlink()
     with pytest.raises(FileNotFoundError, match=r"flow.csv: was made by this run and is gone"):

@@ -110,10 +110,10 @@ def crate(
 
 
 def _there(output: str, root: Path) -> list[str]:
-    found = contents(output, root)
-    if not found:
+    """The files of an output; a folder may be empty, where a run has nothing to draw."""
+    if not (root / output).exists():
         raise FileNotFoundError(f"{output}: was made by this run and is gone; run again")
-    return found
+    return contents(output, root)
 
 
 def _identity(path: str, folder: str, shared: bool) -> str:
