@@ -7,9 +7,13 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from backpain.clean import clean
 from backpain.design import Design, proportion
-from backpain.harmonise import pool, published
-from backpain.spec import DeclarationError, Survey, families_of, load_run, load_survey, members_of
+from backpain.harmonise import harmonise, pool, published
+from backpain.ingest import ingest
+from backpain.receipts import simulated_receipts
+from backpain.simulate import simulate, write_raw
+from backpain.spec import DeclarationError, Survey, families_of, load_run, load_survey, load_variables, members_of
 
 ROOT = Path(__file__).parent.parent
 CONFIG = ROOT / "config"
@@ -81,22 +85,64 @@ JOINT = ["nhanes-1999-2000", "nhanes-2001-2002", "nhanes-2003-2004"]
 def test_weights_made_for_several_members_together_count_by_the_years_of_all_of_them(folder: Path) -> None:
     survey = declare(folder, f"[{', '.join(JOINT)}]").model_copy(update={"variables": {}})
     four = {"joint_interview": [6.0, 12.0, 18.0, 24.0], "joint_exam": [0.0, 18.0, 24.0, 30.0]}
+    four |= {"joint_diagnosis": [0.0, 0.0, 36.0, 42.0]}
+    two = {"weight_diagnosis": [0.0, 0.0, 60.0, 90.0]}  # of a half sample
     frames = {
-        JOINT[0]: cycle(1).assign(**four),
-        JOINT[1]: cycle(101, stratum=2).assign(**four),
-        JOINT[2]: cycle(201, stratum=3),
+        JOINT[0]: cycle(1).assign(**four, **two),
+        JOINT[1]: cycle(101, stratum=2).assign(**four, **two),
+        JOINT[2]: cycle(201, stratum=3).assign(**two),
     }
     people = pool(frames, survey, {name: load_survey(name) for name in JOINT})
     assert people["weight_interview"].tolist() == pytest.approx(
         [4.0, 8.0, 12.0, 16.0] * 2 + [10 / 3, 20 / 3, 10, 40 / 3]
     )
     assert people["weight_exam"].tolist()[:4] == pytest.approx([0.0, 12.0, 16.0, 20.0])
+    assert people["weight_diagnosis"].tolist() == pytest.approx([0.0, 0.0, 24.0, 28.0] * 2 + [0.0, 0.0, 20.0, 30.0])
     assert not [column for column in people if str(column).startswith("joint_")]
     # Without the cycle they were made with, the two-year weights count.
     later = declare(folder, f"[{JOINT[1]}, {JOINT[2]}]").model_copy(update={"variables": {}})
     members = {name: load_survey(name) for name in JOINT[1:]}
     half = pool({name: frames[name] for name in members}, later, members)
     assert half["weight_interview"].tolist()[:2] == [5.0, 10.0]
+
+
+def test_a_subsamples_weight_comes_from_its_own_file_and_is_nothing_outside_it(tmp_path: Path) -> None:
+    survey = load_survey(JOINT[2])
+    made = simulate(survey, load_variables(), 400, 1)
+    write_raw(made.tables, survey, tmp_path)
+    paths = {receipt.file: Path(receipt.path) for receipt in simulated_receipts(survey, tmp_path)}
+    tables = ingest(survey, paths)
+    base, inside = tables["demographics"], tables["diagnosis"]
+    assert 0 < len(inside) < len(base)
+    held = base["SEQN"].isin(inside["SEQN"])
+    assert (base.loc[held, "WTSCI2YR"] > 0).all()
+    assert (base.loc[~held, "WTSCI2YR"] == 0).all()
+    given = inside.set_index("SEQN")["WTSCI2YR"]
+    assert base.loc[held].set_index("SEQN")["WTSCI2YR"].to_dict() == pytest.approx(given.to_dict())
+    people = harmonise(clean(tables, survey)[0], survey, load_variables()).people
+    assert survey.rarest_weight({"major_depression", "low_back_pain_in_3_months"}) == "diagnosis"
+    assert (people.loc[people["major_depression"].notna(), "weight_diagnosis"] > 0).all()
+    # Two rows for somebody: nobody knows which weight is theirs.
+    twice = made.tables["diagnosis", "2003-2004"]
+    doubled = {**made.tables, ("diagnosis", "2003-2004"): pd.concat([twice, twice.head(1)], ignore_index=True)}
+    write_raw(doubled, survey, tmp_path)
+    with pytest.raises(ValueError, match=r"nhanes-2003-2004: diagnosis: 1 people have two rows"):
+        ingest(survey, paths)
+
+
+@pytest.mark.parametrize(
+    ("weight", "words"),
+    [
+        ("nowhere.WTSCI2YR", "'nowhere' is no file besides the base file"),
+        ("demographics.WTSCI2YR", "'demographics' is no file besides the base file"),
+    ],
+)
+def test_a_subsamples_weight_has_to_have_a_file_of_its_own(folder: Path, weight: str, words: str) -> None:
+    text = "like: nhanes-pain\nfields: {tail: _C, folder: 2003-2004, begin: 2003, end: 2004}\ntitle: x\n"
+    weights = f"{{interview: WTINT2YR, exam: WTMEC2YR, diagnosis: {weight}}}"
+    (folder / "surveys" / "wrong.yaml").write_text(f"{text}design: {{weights: {weights}}}\n", encoding="utf-8")
+    with pytest.raises(DeclarationError, match=words):
+        load_survey("wrong")
 
 
 def test_weights_that_are_comparable_with_others_only_jointly_are_refused_without_them(folder: Path) -> None:
